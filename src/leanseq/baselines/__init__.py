@@ -1,0 +1,1 @@
+"""The lines every network has to clear."""

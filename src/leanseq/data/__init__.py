@@ -1,0 +1,1 @@
+"""Tables of measured sequences, the construct they sit in, and their codes."""

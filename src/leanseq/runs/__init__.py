@@ -1,0 +1,1 @@
+"""A run: one folder of plain files."""

@@ -1,0 +1,1 @@
+"""From codes and labels to a trained network."""
