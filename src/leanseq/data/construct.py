@@ -168,7 +168,7 @@ def infer(sequences: pl.Series) -> Construct:
     if sum(shares.values()) > 1 - MATCH_SHARE:
         found = ", ".join(f"{name} on {share:.1%}" for name, share in shares.items() if share)
         raise InputError(
-            f"mixed adapters in column 'sequence': {found} of the rows, expected over {MATCH_SHARE:.0%} of one "
+            f"column 'sequence': mixed adapters, {found} of the rows; expected over {MATCH_SHARE:.0%} of one "
             "construct; split the table by library, or use the sequences as they are with --construct none"
         )
     return Construct()
