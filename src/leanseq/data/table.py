@@ -1,0 +1,230 @@
+"""A checked table of measured sequences.
+
+Each thing that can be odd in a row has one outcome:
+
+======================================  ====================================================
+in the file                             outcome
+======================================  ====================================================
+lower case, blanks around values        accepted, put right
+IUPAC codes R Y S W K M B D H V         kept as N, counted
+any other letter, an empty sequence     refused
+a sequence of N only                    refused
+expression empty, not a number, NaN     refused (a decimal comma with a hint)
+the same sequence twice                 kept, counted; always in one split together
+the same with contradicting values      kept, counted (they are replicates)
+a row without the construct's adapters  kept and counted in training, refused in prediction
+======================================  ====================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+
+from ..errors import InputError
+from .reading import Columns, read_columns
+
+NUMBERS = ("weight", "sd", "reads")
+"""Optional columns that must hold a positive number in every row (0 is allowed for `weight`)."""
+
+_REPLICATE = re.compile(r"rep\d+")
+_AMBIGUOUS = "[RYSWKMBDHV]"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Measured sequences, checked; row i of every column is one sequence.
+
+    Attributes
+    ----------
+    path
+        Where it was read, for messages.
+    frame
+        `sequence` (upper case A C G T N), `expression` (Float64, in the user's unit) unless only sequences
+        were asked for, and all other columns of the file.
+    first_line, unit
+        Position of row 0 in the file and what a position is called there.
+    lower_case, ambiguous
+        Number of rows put right: lower-case letters; IUPAC codes read as N.
+    """
+
+    path: str
+    frame: pl.DataFrame
+    first_line: int = 1
+    unit: str = "row"
+    lower_case: int = 0
+    ambiguous: int = 0
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def sequences(self) -> pl.Series:
+        """The rows' sequences, 5' to 3', adapters included."""
+        return self.frame["sequence"]
+
+    @property
+    def expression(self) -> Float[np.ndarray, " n"]:
+        """Measured expression in the unit of the file."""
+        return self.frame["expression"].to_numpy()
+
+    @property
+    def replicates(self) -> list[str]:
+        """Names of the replicate columns rep1, rep2, ... that were found."""
+        return [name for name in self.frame.columns if _REPLICATE.fullmatch(name)]
+
+    def where(self, row: int) -> str:
+        """Position of a row for messages: file and line.
+
+        Examples
+        --------
+        >>> Table("a.tsv", pl.DataFrame({"sequence": ["ACGT"]}), 2, "line").where(0)
+        'a.tsv: line 2'
+        """
+        return f"{self.path}: {self.unit} {self.first_line + row}"
+
+
+def read_table(
+    path: str | Path,
+    *,
+    sequence: str = "sequence",
+    expression: str | None = "expression",
+) -> Table:
+    """Read and check a table of sequences.
+
+    Parameters
+    ----------
+    path
+        TSV, CSV (plain or gzipped), Parquet, a header-less DREAM table of two columns or, where only sequences
+        are needed, FASTA or one sequence a line.
+    sequence, expression
+        Names of these columns; `expression=None` reads sequences only and keeps an `expression` column if
+        there is one with that name.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    InputError
+        If the file or one of its rows does not fit; names file, line and column.
+    """
+    columns = read_columns(Path(path))
+    return _checked(columns, str(path), sequence, expression or "expression", expression is not None)
+
+
+def from_columns(columns: Mapping[str, object], where: str = "the given data") -> Table:
+    """Check columns that are in memory already; `where` names them in messages."""
+    frame = pl.DataFrame(dict(columns), strict=False)
+    return _checked(Columns(frame, 1, "row"), where, "sequence", "expression", "expression" in frame.columns)
+
+
+def _checked(columns: Columns, path: str, sequence: str, expression: str, needs_expression: bool) -> Table:
+    frame, first_line, unit = columns
+    frame = frame.rename({name: name.strip() for name in frame.columns})
+    frame = _renamed(frame, path, sequence, "sequence", required=True)
+    frame = _renamed(frame, path, expression, "expression", required=needs_expression)
+    for name in ("id", "split", "cluster", *NUMBERS):
+        frame = _renamed(frame, path, name, name, required=False)
+    if not frame.height:
+        raise InputError(f"{path}: no rows; expected one row per sequence after the header")
+
+    def place(row: int) -> str:
+        return f"{path}: {unit} {first_line + row}"
+
+    frame, lower_case, ambiguous = _clean_sequences(frame, place)
+    if "expression" in frame.columns:
+        frame = frame.with_columns(_numbers(frame["expression"], place))
+    for name in frame.columns:
+        if name in NUMBERS:
+            values = _numbers(frame[name], place)
+            low = values < 0 if name == "weight" else values <= 0
+            if (row := _first(low)) is not None:
+                least = "0 or more" if name == "weight" else "more than 0"
+                raise InputError(f"{place(row)}: column {name!r} is {values[row]:g}, expected {least}")
+            frame = frame.with_columns(values)
+        elif _REPLICATE.fullmatch(name):
+            frame = frame.with_columns(_numbers(frame[name], place, may_be_empty=True))
+    if "weight" in frame.columns and not frame["weight"].sum():
+        raise InputError(f"{path}: column 'weight' is 0 in every row, expected a positive weight somewhere")
+    return Table(path, frame, first_line, unit, lower_case, ambiguous)
+
+
+def _renamed(frame: pl.DataFrame, path: str, wanted: str, name: str, *, required: bool) -> pl.DataFrame:
+    if wanted in frame.columns:
+        found = wanted
+    else:
+        found = next((c for c in frame.columns if c.lower() == wanted.lower()), None)
+    if found is None:
+        if not required:
+            return frame
+        near = get_close_matches(wanted.lower(), [c.lower() for c in frame.columns], 1)
+        hint = f"did you mean {near[0]!r}? name it with" if near else "if it has another name, give it with"
+        have = ", ".join(frame.columns[:8]) or "none"
+        raise InputError(f"{path}: no column {wanted!r} (found: {have}); {hint} --{name}-column")
+    if found != name and name in frame.columns:
+        frame = frame.drop(name)
+    return frame.rename({found: name})
+
+
+def _clean_sequences(frame: pl.DataFrame, place) -> tuple[pl.DataFrame, int, int]:
+    raw = frame["sequence"]
+    if raw.dtype != pl.String:
+        raise InputError(
+            f"{place(0)}: column 'sequence' holds {raw.dtype}, expected letters A, C, G, T and N"
+        )
+    text = raw.fill_null("").str.strip_chars()
+    if (row := _first(text == "")) is not None:
+        raise InputError(f"{place(row)}: column 'sequence' is empty, expected letters A, C, G, T and N")
+    upper = text.str.to_uppercase()
+    lower_case = int((upper != text).sum())
+    odd = upper.str.contains("[^ACGT]")
+    ambiguous = 0
+    if odd.any():
+        wrong = upper.str.contains(f"[^ACGTN{_AMBIGUOUS[1:-1]}]")
+        if (row := _first(wrong)) is not None:
+            letter = re.search(f"[^ACGTN{_AMBIGUOUS[1:-1]}]", upper[row])
+            at = letter.start() if letter else 0
+            hint = "; RNA? write T for U" if upper[row][at] == "U" else ""
+            raise InputError(
+                f"{place(row)}: column 'sequence' has {upper[row][at]!r} at position {at + 1}, expected A, C, G, T, N "
+                f"or an IUPAC code{hint}"
+            )
+        coded = upper.str.contains(_AMBIGUOUS)
+        ambiguous = int(coded.sum())
+        upper = upper.str.replace_all(_AMBIGUOUS, "N")
+        if (row := _first(~upper.str.contains("[ACGT]"))) is not None:
+            raise InputError(f"{place(row)}: column 'sequence' has no letter but N, expected a sequence")
+    return frame.with_columns(upper.alias("sequence")), lower_case, ambiguous
+
+
+def _numbers(raw: pl.Series, place, *, may_be_empty: bool = False) -> pl.Series:
+    """A column as finite Float64; empty cells become null where they may."""
+    text = raw.str.strip_chars() if raw.dtype == pl.String else raw
+    values = text.cast(pl.Float64, strict=False)
+    if raw.dtype == pl.String:
+        empty = (text.is_null() | (text == "")).fill_null(True)
+    else:
+        empty = raw.is_null()
+    bad = ~values.is_finite().fill_null(False)
+    if may_be_empty:
+        bad = bad & ~empty & ~values.is_nan().fill_null(False)
+    if (row := _first(bad)) is not None:
+        found = "empty" if empty[row] else repr(raw[row])
+        hint = ""
+        if isinstance(raw[row], str) and re.fullmatch(r"[-+]?\d+,\d+", raw[row].strip()):
+            hint = "; write the decimal point as '.', not ','"
+        raise InputError(f"{place(row)}: column {raw.name!r} is {found}, expected a finite number{hint}")
+    return values.fill_nan(None).alias(raw.name)
+
+
+def _first(mask: pl.Series) -> int | None:
+    return int(mask.fill_null(False).arg_max() or 0) if mask.any() else None
