@@ -61,16 +61,12 @@ class Construct:
             if field.name.endswith(("adapter", "flank")):
                 letters = value.strip().upper()
                 if wrong := set(letters) - set(LETTERS):
-                    raise InputError(
-                        f"construct: {field.name} has the letter {min(wrong)!r}, expected A, C, G, T or N"
-                    )
+                    raise InputError(f"construct: {field.name} has the letter {min(wrong)!r}, expected A, C, G, T or N")
                 object.__setattr__(self, field.name, letters)
         if self.length < 0:
             raise InputError(f"construct: length is {self.length}, expected a number of bp of 1 or more")
         if self.length and self.length < self.adapter_length:
-            raise InputError(
-                f"construct: length {self.length} is shorter than its adapters ({self.adapter_length} bp)"
-            )
+            raise InputError(f"construct: length {self.length} is shorter than its adapters ({self.adapter_length} bp)")
 
     @property
     def adapter_length(self) -> int:

@@ -97,8 +97,6 @@ def fit_bins(
     first = float(np.quantile(expression, 0.005)) if low is None else low
     last = float(np.quantile(expression, 0.995)) if high is None else high
     if not first < last:
-        raise InputError(
-            f"bins: the lowest centre {first:g} is not below the highest {last:g}; expected low < high"
-        )
+        raise InputError(f"bins: the lowest centre {first:g} is not below the highest {last:g}; expected low < high")
     width = (last - first) / max(count - 1, 1)
     return SoftBins(first, width, count, width / 2 if sd is None else sd)

@@ -13,7 +13,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import IO, NamedTuple, NoReturn
 
 import polars as pl
 
@@ -76,7 +76,7 @@ def _parquet(path: Path) -> Columns:
     return Columns(frame, 1, "row")
 
 
-def _text(file: BinaryIO, path: Path, magic: bytes) -> bytes:
+def _text(file: IO[bytes], path: Path, magic: bytes) -> bytes:
     """Whole text of a plain or gzipped file, refused early where it cannot be a table."""
     packed = magic[:2] == b"\x1f\x8b"
     stream = gzip.GzipFile(fileobj=file) if packed else file
@@ -97,7 +97,7 @@ def _text(file: BinaryIO, path: Path, magic: bytes) -> bytes:
     return data if b"\n" in data else data.replace(b"\r", b"\n")
 
 
-def _pieces(stream: BinaryIO | gzip.GzipFile, path: Path) -> Iterator[bytes]:
+def _pieces(stream: IO[bytes] | gzip.GzipFile, path: Path) -> Iterator[bytes]:
     lines = 0
     while piece := stream.read(PIECE):
         if len(piece) == PIECE and b"\n" not in piece and b"\r" not in piece:
@@ -125,9 +125,7 @@ def _fasta(data: bytes, path: Path) -> Columns:
     for number, record in enumerate(records, 1):
         head, _, body = record.partition("\n")
         if not head.strip():
-            raise InputError(
-                f"{path}: record {number}: no name after '>'; expected '>name' then the sequence"
-            )
+            raise InputError(f"{path}: record {number}: no name after '>'; expected '>name' then the sequence")
         names.append(head.split()[0])
         sequences.append("".join(body.split()))
     return Columns(pl.DataFrame({"id": names, "sequence": sequences}), 1, "record")
@@ -147,9 +145,7 @@ def _delimited(data: bytes, path: Path) -> Columns:
             "decimal point"
         )
     if len(first) == 1 and len(head.split()) > 1:
-        raise InputError(
-            f"{path}: line 1: columns separated by blanks, expected tabs or commas; export it as TSV"
-        )
+        raise InputError(f"{path}: line 1: columns separated by blanks, expected tabs or commas; export it as TSV")
     headless = _is_row(first)
     if not headless:
         names = [name.strip().lower() for name in first]
@@ -173,11 +169,7 @@ def _delimited(data: bytes, path: Path) -> Columns:
 
 def _is_row(fields: list[str]) -> bool:
     """Whether a first line is data already: a sequence, alone or with a number (the DREAM form)."""
-    if (
-        len(fields) > 2
-        or not _DNA.fullmatch(fields[0].strip())
-        or set(fields[0].strip().upper()) - set("ACGTN")
-    ):
+    if len(fields) > 2 or not _DNA.fullmatch(fields[0].strip()) or set(fields[0].strip().upper()) - set("ACGTN"):
         return False
     if len(fields) == 1:
         return True

@@ -159,10 +159,7 @@ def _checked(columns: Columns, path: str, sequence: str, expression: str, needs_
 
 
 def _renamed(frame: pl.DataFrame, path: str, wanted: str, name: str, *, required: bool) -> pl.DataFrame:
-    if wanted in frame.columns:
-        found = wanted
-    else:
-        found = next((c for c in frame.columns if c.lower() == wanted.lower()), None)
+    found = wanted if wanted in frame.columns else next((c for c in frame.columns if c.lower() == wanted.lower()), None)
     if found is None:
         if not required:
             return frame
@@ -178,9 +175,7 @@ def _renamed(frame: pl.DataFrame, path: str, wanted: str, name: str, *, required
 def _clean_sequences(frame: pl.DataFrame, place) -> tuple[pl.DataFrame, int, int]:
     raw = frame["sequence"]
     if raw.dtype != pl.String:
-        raise InputError(
-            f"{place(0)}: column 'sequence' holds {raw.dtype}, expected letters A, C, G, T and N"
-        )
+        raise InputError(f"{place(0)}: column 'sequence' holds {raw.dtype}, expected letters A, C, G, T and N")
     text = raw.fill_null("").str.strip_chars()
     if (row := _first(text == "")) is not None:
         raise InputError(f"{place(row)}: column 'sequence' is empty, expected letters A, C, G, T and N")
@@ -210,10 +205,7 @@ def _numbers(raw: pl.Series, place, *, may_be_empty: bool = False) -> pl.Series:
     """A column as finite Float64; empty cells become null where they may."""
     text = raw.str.strip_chars() if raw.dtype == pl.String else raw
     values = text.cast(pl.Float64, strict=False)
-    if raw.dtype == pl.String:
-        empty = (text.is_null() | (text == "")).fill_null(True)
-    else:
-        empty = raw.is_null()
+    empty = (text.is_null() | (text == "")).fill_null(True) if raw.dtype == pl.String else raw.is_null()
     bad = ~values.is_finite().fill_null(False)
     if may_be_empty:
         bad = bad & ~empty & ~values.is_nan().fill_null(False)

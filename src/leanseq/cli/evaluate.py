@@ -1,0 +1,76 @@
+"""`leanseq evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+
+def evaluate(
+    run: Path,
+    table: Path,
+    *,
+    subsets: list[str] | None = None,
+    output: Path | None = None,
+    sequence_column: str = "sequence",
+    expression_column: str = "expression",
+    misfits: Literal["refuse", "skip"] = "refuse",
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    threads: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Score a trained model on another table of measured sequences.
+
+    Prints r and rho with 95 % bootstrap intervals. Another assay may have another scale, so only these two, which do
+    not depend on it, are given.
+
+    Parameters
+    ----------
+    run
+        Folder of a run or model.
+    table
+        Measured sequences the model was not trained on.
+    subsets
+        Columns of the table that mark rows with 1 (or true): each is also scored by itself.
+    output
+        Where to write the figures as well: `.tsv`, `.csv` or `.parquet`.
+    sequence_column
+        Column of the sequences.
+    expression_column
+        Column of the measured values.
+    misfits
+        A sequence that does not fit the model's construct: `refuse` the whole table, or `skip` it.
+    device
+        Where to compute.
+    threads
+        Processor threads; 0 for all.
+    overwrite
+        Replace the output file.
+    """
+    import polars as pl
+
+    from ..apply.bundle import load
+    from ..apply.evaluate import evaluate as score
+    from ..data.table import read_table
+    from ..training.cpu import choose_device, keep_memory, set_threads
+    from .output import check_output, write_frame
+
+    if output is not None:
+        check_output(output, overwrite=overwrite)
+    keep_memory()
+    set_threads(threads)
+    model = load(run, device=choose_device(device))
+    measured = read_table(table, sequence=sequence_column, expression=expression_column)
+    rows = score(model, measured, subsets or [], misfits=misfits)
+    print(f"{'rows':<18}{'n':>8}  {'r (95 % interval)':<26}{'rho (95 % interval)'}")
+    for row in rows:
+        print(
+            f"{row.rows:<18}{row.n:>8,}  {_interval(row.r, row.r_low, row.r_high):<26}"
+            f"{_interval(row.rho, row.rho_low, row.rho_high)}"
+        )
+    if output is not None:
+        write_frame(pl.DataFrame([row._asdict() for row in rows]), output)
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"

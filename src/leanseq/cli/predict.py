@@ -1,0 +1,65 @@
+"""`leanseq predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+
+def predict(
+    run: Path,
+    sequences: Path,
+    *,
+    output: Path | None = None,
+    sequence_column: str = "sequence",
+    misfits: Literal["refuse", "skip"] = "refuse",
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    threads: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Predict expression with a trained model.
+
+    The result holds every column of the input and a column `prediction`, in the unit of the training table.
+
+    Parameters
+    ----------
+    run
+        Folder of a run or model.
+    sequences
+        TSV, CSV, Parquet or FASTA with sequences as in the training table.
+    output
+        Where to write: `.tsv`, `.csv` or `.parquet`; by default TSV on standard output.
+    sequence_column
+        Column of the sequences.
+    misfits
+        A sequence that does not fit the model's construct: `refuse` the whole file, or `skip` it (empty prediction).
+    device
+        Where to compute.
+    threads
+        Processor threads; 0 for all.
+    overwrite
+        Replace the output file.
+    """
+    import polars as pl
+
+    from ..apply.bundle import load
+    from ..data.table import read_table
+    from ..errors import InputError
+    from ..training.cpu import choose_device, keep_memory, set_threads
+    from .output import check_output, write_frame
+    from .progress import say
+
+    if output is not None:
+        check_output(output, overwrite=overwrite)
+    keep_memory()
+    set_threads(threads)
+    model = load(run, device=choose_device(device))
+    table = read_table(sequences, sequence=sequence_column, expression=None)
+    if "prediction" in table.frame.columns:
+        raise InputError(f"{sequences}: has a column 'prediction' already; rename it")
+    predicted = pl.Series("prediction", model.predict(table, misfits=misfits)).fill_nan(None)
+    write_frame(table.frame.with_columns(predicted), output)
+    if skipped := predicted.null_count():
+        say(f"{skipped:,} of {len(table):,} sequences do not fit the construct: no prediction")
+    if output is not None:
+        say(f"{len(table):,} sequences: {output}")

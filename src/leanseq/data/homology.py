@@ -1,0 +1,192 @@
+"""Rows that share ancestry: identical sequences, overlapping tiles, mutated and reverse-complement copies.
+
+Two rows are homologous when they share at least `SHARED` distinct `K`-mers on either strand; groups are the
+connected components. Give these functions inserts (see `inserts`): constant adapters would link every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Int64, UInt8
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from .construct import Construct
+from .encoding import N, encode
+
+K = 11
+SHARED = 8
+
+_BLOCK = 20_000_000  # multiplications of one sparse product: bounds its memory to about 0.3 GB
+_DIRECT = 400_000_000  # multiplications that all pairs may take at once: a few seconds
+
+
+def inserts(sequences: pl.Series, construct: Construct) -> UInt8[np.ndarray, "n length"]:
+    """Encode rows without the adapters of their construct, right-aligned, N on the left.
+
+    Examples
+    --------
+    >>> from leanseq.data.encoding import decode
+    >>> decode(inserts(pl.Series(["TTACGTGG", "TTCCCGG"]), Construct("toy", "TT", "GG")))
+    ['ACGT', 'NCCC']
+    """
+    lengths = (sequences.str.len_bytes().cast(pl.Int64) - construct.adapter_length).clip(lower_bound=0)
+    name = sequences.name
+    table = pl.DataFrame({name: sequences, "_length": lengths})
+    return encode(table.select(pl.col(name).str.slice(len(construct.left_adapter), pl.col("_length")))[name])
+
+
+def identical_groups(codes: UInt8[np.ndarray, "n length"]) -> Int64[np.ndarray, " n"]:
+    """Number the distinct rows; equal rows get equal numbers.
+
+    Examples
+    --------
+    >>> identical_groups(encode(["ACG", "TTT", "ACG"])).tolist()
+    [0, 1, 0]
+    """
+    if not codes.size:
+        return np.zeros(len(codes), dtype=np.int64)
+    rows = np.ascontiguousarray(codes).view(np.dtype((np.void, codes.shape[1]))).ravel()
+    return np.unique(rows, return_inverse=True)[1].astype(np.int64)
+
+
+def homology_groups(codes: UInt8[np.ndarray, "n length"], k: int = K, shared: int = SHARED) -> Int64[np.ndarray, " n"]:
+    """Group rows that are linked, directly or through others, by shared k-mers.
+
+    Two rows are linked when they are identical or have at least `shared` distinct canonical k-mers in common
+    (a k-mer and its reverse complement are one; k-mers with N do not count). No k-mer is left out for being
+    common: blank constant regions by N, or cut them with `inserts`, before the call.
+
+    Parameters
+    ----------
+    codes
+        n inserts, right-aligned.
+    k
+        Length of a k-mer, odd, 3 to 31 bp.
+    shared
+        Distinct k-mers that two rows must share.
+
+    Returns
+    -------
+    Int64[np.ndarray, " n"]
+        Group numbers from 0, in the order of first appearance.
+
+    Notes
+    -----
+    All pairs are found by sparse products in blocks of bounded memory. Where families are so large that all
+    pairs would take long (variant libraries of a few promoters), they are grown one at a time first, each row
+    meeting only rows that no family holds yet. Both ways are exact.
+
+    Examples
+    --------
+    >>> family = "ACGTTGCATCCGATTAGCCATGACT"
+    >>> homology_groups(encode([family, "T" * 25, family[:20] + "GGGGG"])).tolist()
+    [0, 1, 0]
+    """
+    identical = identical_groups(codes)
+    first = np.unique(identical, return_index=True)[1]
+    kmers = _kmer_sets(codes[first], k)
+    links = [np.zeros((0, 2), dtype=np.int64)]
+    rest = np.arange(len(first))
+    while True:
+        kmers, rest = _linkable(kmers, rest, shared)
+        cost = _cost(kmers, kmers)
+        if cost.sum() <= _DIRECT:
+            break
+        found = _grow(kmers, int(cost.argmax()), shared)
+        links.append(np.stack([np.full(found.sum(), rest[cost.argmax()]), rest[found]], axis=1))
+        kmers, rest = kmers[~found], rest[~found]
+        if found.mean() < 0.001:
+            break  # common k-mers without large families: all pairs, block by block
+    links += [rest[pairs] for pairs in _pairs(kmers, kmers, shared)]
+    a, b = np.concatenate(links).T
+    graph = sparse.coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(len(first), len(first)))
+    labels = connected_components(graph, directed=False)[1][identical]
+    _, appearance, labels = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(appearance))[labels].astype(np.int64)
+
+
+def homologous_to(
+    codes: UInt8[np.ndarray, "n length"],
+    reference: UInt8[np.ndarray, "reference length"],
+    k: int = K,
+    shared: int = SHARED,
+) -> Bool[np.ndarray, " n"]:
+    """Which rows share at least `shared` distinct canonical k-mers with some one row of `reference`."""
+    kmers = _kmer_sets(np.concatenate([codes, reference]), k)
+    rows, reference_kmers = kmers[: len(codes)], kmers[len(codes) :]
+    found = np.zeros(len(codes), dtype=bool)
+    # A sample of the reference first: rows of large families are found at once and need no second look.
+    for step in (257, 16, 1):
+        left = np.flatnonzero(~found)
+        for pairs in _pairs(rows[left], reference_kmers[::step], shared):
+            found[left[pairs[:, 0]]] = True
+    return found
+
+
+def _kmer_sets(codes: np.ndarray, k: int) -> sparse.csr_array:
+    """Incidence matrix [n, k-mers] of the distinct canonical k-mers found in at least two rows."""
+    if k % 2 == 0 or not 3 <= k <= 31:
+        raise ValueError(f"k is {k}, expected an odd number from 3 to 31")
+    n, places = len(codes), max(codes.shape[1] - k + 1, 0)
+    forward = np.zeros((n, places), dtype=np.int64)
+    reverse = np.zeros((n, places), dtype=np.int64)
+    unknown = np.zeros((n, places), dtype=bool)
+    for i in range(k):
+        letters = codes[:, i : i + places]
+        known = (letters & 3).astype(np.int64)
+        forward = forward * 4 + known
+        reverse += (3 - known) << (2 * i)
+        unknown |= letters == N
+    canonical = np.sort(np.where(unknown, -1, np.minimum(forward, reverse)), axis=1)
+    keep = canonical >= 0
+    keep[:, 1:] &= canonical[:, 1:] != canonical[:, :-1]
+    _, column, rows_with = np.unique(canonical[keep], return_inverse=True, return_counts=True)
+    pointer = np.concatenate([[0], np.cumsum(keep.sum(axis=1))])
+    ones = np.ones(len(column), dtype=np.int32)
+    kmers = sparse.csr_array((ones, column.astype(np.int32), pointer), shape=(n, len(rows_with)))
+    return kmers[:, np.flatnonzero(rows_with > 1)]
+
+
+def _linkable(kmers: sparse.csr_array, rest: np.ndarray, shared: int) -> tuple[sparse.csr_array, np.ndarray]:
+    """Drop k-mers that only one row holds, then rows with too few k-mers left to link to any other."""
+    kmers = kmers[:, np.flatnonzero(kmers.sum(axis=0) > 1)]
+    enough = kmers.sum(axis=1) >= shared
+    return kmers[enough], rest[enough]
+
+
+def _cost(rows: sparse.csr_array, others: sparse.csr_array) -> np.ndarray:
+    """Multiplications that the product of each row with all others takes."""
+    return rows @ others.sum(axis=0, dtype=np.int64)
+
+
+def _pairs(rows: sparse.csr_array, others: sparse.csr_array, shared: int) -> Iterator[np.ndarray]:
+    """Pairs [pairs, 2] (row, other) that share enough k-mers, one block of rows after another."""
+    work = np.cumsum(_cost(rows, others))
+    transposed = others.T.tocsr()
+    start = 0
+    while start < len(work):
+        done = work[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(work, done + _BLOCK)))
+        product = (rows[start:stop] @ transposed).tocoo()
+        enough = product.data >= shared
+        yield np.stack([product.row[enough].astype(np.int64) + start, product.col[enough]], axis=1)
+        start = stop
+
+
+def _grow(kmers: sparse.csr_array, seed: int, shared: int) -> np.ndarray:
+    """Mask of the rows linked to the row `seed`, directly or through others."""
+    found = np.zeros(len(kmers.indptr) - 1, dtype=bool)
+    found[seed] = True
+    frontier = np.array([seed])
+    while len(frontier):
+        free = np.flatnonzero(~found)
+        new = np.zeros(len(free), dtype=bool)
+        for pairs in _pairs(kmers[frontier], kmers[free], shared):
+            new[pairs[:, 1]] = True
+        frontier = free[new]
+        found[frontier] = True
+    return found

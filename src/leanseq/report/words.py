@@ -1,0 +1,124 @@
+"""Say numbers and findings in words."""
+
+from __future__ import annotations
+
+from .scores import CONSTANT, RIDGE, Metrics, Score
+
+SPLITS = {"valid": "validation", "test": "test"}
+
+
+def number(value: float | None, sign: bool = False, like: float | None = None) -> str:
+    """Write a score with three decimals, fewer where it (or `like`) is large, a dash where it is undefined.
+
+    Examples
+    --------
+    >>> number(0.6761), number(0.0781, sign=True), number(-0.5), number(1234.5), number(None)
+    ('0.676', '+0.078', '−0.500', '1,234', '–')
+    """
+    if value is None:
+        return "–"
+    size = abs(value if like is None else like)
+    decimals = 3 if size < 10 else 2 if size < 100 else 0
+    return f"{value:{'+' if sign else ''},.{decimals}f}".replace("-", "−")
+
+
+def interval(score: Score | None, sign: bool = False) -> str:
+    """Write a score with its interval.
+
+    Examples
+    --------
+    >>> interval(Score(0.676, 0.652, 0.699))
+    '0.676 (0.652 to 0.699)'
+    """
+    if score is None:
+        return "undefined"
+    value, low, high = (number(each, sign, like=score.value) for each in (score.value, score.low, score.high))
+    return f"{value} ({low} to {high})"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the units a person would use.
+
+    Examples
+    --------
+    >>> duration(2.13), duration(59.7), duration(912.3), duration(11100.0)
+    ('2.1 s', '1 min', '15 min 12 s', '3 h 5 min')
+    """
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    units = [("h", whole // 3600), ("min", whole % 3600 // 60), ("s", whole % 60)]
+    return " ".join(f"{count} {unit}" for unit, count in units if count and not (unit == "s" and whole >= 3600))
+
+
+def sentence(text: str) -> str:
+    """Give words a capital and a full stop.
+
+    Examples
+    --------
+    >>> sentence("the last epoch was kept")
+    'The last epoch was kept.'
+    """
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?" else ".")
+
+
+def verdict(gain: Score) -> str:
+    """Judge the network against the ridge by the interval of their difference in r.
+
+    Examples
+    --------
+    >>> verdict(Score(0.02, -0.01, 0.05))
+    'There is no evidence of a gain'
+    """
+    if gain.low > 0:
+        return "The network is clearly better"
+    if gain.high < 0:
+        return "The network is clearly worse"
+    return "There is no evidence of a gain"
+
+
+def headline(metrics: Metrics) -> list[str]:
+    """Answer in a few sentences how well the network predicts, and whether it was worth training."""
+    split = metrics.splits[0]
+    network, ridge = metrics.result(metrics.network, split), metrics.result(RIDGE, split)
+    if network is None or network.r is None:
+        return [
+            f"{metrics.network} gives every {SPLITS.get(split, split)} sequence the same value: nothing was learned."
+        ]
+    r = network.r
+    answer = [
+        f"{metrics.network} predicts {network.n:,} {SPLITS.get(split, split)} sequences with r = {number(r.value)} "
+        f"(95% interval {number(r.low)} to {number(r.high)})."
+    ]
+    if network.share is not None and metrics.ceiling is not None:
+        answer.append(f"That is {network.share:.0%} of the most these labels allow, {number(metrics.ceiling)}.")
+    if ridge is not None and ridge.r is not None:
+        time = f", a linear model trained in {duration(ridge.seconds)}," if ridge.seconds else ", a linear model,"
+        answer.append(f"The {RIDGE}{time} reaches {number(ridge.r.value)}.")
+    if gain := metrics.gain(split):
+        answer.append(f"{verdict(gain)}: the difference in r is {interval(gain, sign=True)}.")
+    return answer
+
+
+def gains(metrics: Metrics) -> str:
+    """Tell the difference in r to the k-mer ridge on every split."""
+    known = {split: gain for split in metrics.splits if (gain := metrics.gain(split))}
+    told = (f"{SPLITS.get(split, split)} {interval(gain, sign=True)}" for split, gain in known.items())
+    return f"Network minus {RIDGE}: {', '.join(told)}." if known else ""
+
+
+def loss_unit(metrics: Metrics) -> str:
+    """Name the loss and its unit."""
+    return "KL divergence, nats" if metrics.loss == "KL" else f"{metrics.loss}, expression²"
+
+
+def skill(metrics: Metrics, valid_loss: float | None) -> str:
+    """Compare the last validation loss with the best answer that reads no sequence."""
+    level = metrics.no_skill.get(CONSTANT)
+    if valid_loss is None or level is None:
+        return ""
+    compared = f"The last validation loss is {number(valid_loss)}, the constant answer costs {number(level)}: "
+    if valid_loss < level:
+        return compared + f"{1 - valid_loss / level:.0%} less than without reading any sequence."
+    return compared + "no skill by this loss. Ranks may be learned all the same (see r), values are not."

@@ -1,0 +1,353 @@
+"""The main job: a table in, a trained and honestly evaluated model out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..apply.bundle import Model, load, save
+from ..data.labels import fit_bins
+from ..data.summary import fingerprint, summarise
+from ..data.table import Table, read_table
+from ..errors import InputError
+from ..evaluation.ceiling import noise_ceiling
+from ..files import atomic_path, write_json
+from ..models import create
+from ..report.page import write_report
+from ..training.checkpoints import remove_checkpoint
+from ..training.cpu import choose_device, keep_memory, set_threads
+from ..training.estimate import measure
+from ..training.evaluate import activated_outputs
+from ..training.fit import Interrupted, Watcher, fit
+from ..training.inputs import Channels
+from ..training.objectives import Objective
+from ..training.recipe import Recipe
+from .card import card
+from .folder import (
+    DATA,
+    HISTORY,
+    METRICS,
+    PREDICTIONS,
+    default_folder,
+    hardware,
+    now,
+    open_folder,
+    peak_memory_mb,
+    write_record,
+)
+from .prepare import Prepared, prepare
+from .scores import Answer, baseline_answers, difference, score
+from .settings import Settings, read_budget
+
+SELECTION = {
+    "last": "The last epoch was kept; the validation rows chose nothing but the penalty of the k-mer ridge.",
+    "best": "The epoch with the best validation r was kept, so the validation figures are too high; trust the test.",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes
+    ----------
+    folder
+        Its files.
+    model
+        The trained model, ready to predict.
+    metrics
+        The content of `metrics.json`.
+    """
+
+    folder: Path
+    model: Model
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a training needs, made of a table and settings; the same for the same input."""
+
+    prepared: Prepared
+    model: Model
+    recipe: Recipe
+
+
+def train(
+    table: Table | str | Path,
+    *,
+    output: str | Path | None = None,
+    settings: Settings | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+    watcher: Watcher | None = None,
+    **values: Any,
+) -> Run:
+    """Train, evaluate and save a model.
+
+    Parameters
+    ----------
+    table
+        Measured sequences: a `Table` or the path of a file.
+    output
+        Folder of the run; by default a name made of table and settings under `runs/`.
+    settings
+        All settings; or give them by name, such as `model="legnet-optimized+lstm", size="small", epochs=4`.
+    resume
+        Go on with an interrupted run in `output`.
+    overwrite
+        Replace a run in `output`.
+    say
+        Called with lines for people: the data summary, the estimate.
+    watcher
+        Called after each step and epoch.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        If the table, a setting or the folder does not fit; nothing is written then.
+    Interrupted
+        If the training was stopped by a signal; `resume=True` goes on.
+    """
+    if settings is not None and values:
+        raise InputError(f"settings are given whole and also by name ({', '.join(values)}); give one of them")
+    settings = settings or Settings.make(**values)
+    if not isinstance(table, Table):
+        data = settings.data
+        table = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
+    keep_memory()
+    set_threads(settings.machine.threads)
+    device = choose_device(settings.machine.device)
+    for name, value in summarise(table).lines():
+        say(f"{name:<22}{value}")
+    job = make_job(table, settings, device)
+    prepared = job.prepared
+    say(
+        f"{'construct':<22}{prepared.construct.name}, {prepared.construct_words}; window {prepared.construct.length} bp"
+    )
+    if prepared.misfits:
+        say(f"{'without adapters':<22}{prepared.misfits:,} rows, kept")
+    say(f"{'split':<22}{prepared.split_words}")
+    say(f"{'leakage':<22}{prepared.leakage.words}")
+    folder = Path(output) if output is not None else default_folder(table.path, settings)
+    identity = {"settings": settings.to_dict(), "fingerprint": fingerprint(table)}
+    record = open_folder(folder, identity, resume=resume, overwrite=overwrite)
+    if record is not None and record["status"] == "finished":
+        say(f"{folder} is finished already; nothing to do")
+        return read_run(folder, device)
+    record, recipe = _begin(folder, record, identity, job, table, settings, device, say)
+    began = time.perf_counter()
+    try:
+        history = fit(
+            job.model.network,
+            job.model.objective,
+            job.model.channels,
+            recipe,
+            prepared.examples.take(prepared.split.train),
+            prepared.examples.take(prepared.split.valid),
+            seed=settings.machine.seed,
+            folder=folder,
+            watcher=watcher,
+        )
+    except Interrupted:
+        _close(folder, record, "interrupted", began)
+        raise
+    pl.DataFrame([asdict(epoch) for epoch in history]).write_csv(folder / HISTORY)
+    seconds = sum(epoch.seconds for epoch in history)
+    metrics = _evaluate(folder, table, job, recipe, settings.network.model, seconds)
+    save(job.model, folder, card(settings, record, metrics))
+    _close(folder, record, "finished", began)
+    write_report(folder)
+    remove_checkpoint(folder)
+    return Run(folder, job.model, metrics)
+
+
+def read_run(folder: Path, device: str = "cpu") -> Run:
+    """Load a finished run."""
+    import json
+
+    return Run(folder, load(folder, device=device), json.loads((folder / METRICS).read_text(encoding="utf-8")))
+
+
+def make_job(table: Table, settings: Settings, device: str) -> Job:
+    """Encode and split the table and make the untrained model."""
+    prepared, network = prepare(table, settings.data), settings.network
+    values = prepared.examples.expression[prepared.split.train]
+    bins = fit_bins(values, count=network.bins, low=network.bin_low, high=network.bin_high, sd=network.bin_sd)
+    objective = Objective(network.objective, bins, float(values.mean()), float(values.std()))
+    channels = Channels(network.reverse, network.singleton)
+    made = create(
+        network.model,
+        channels=channels.count,
+        length=prepared.construct.length,
+        outputs=objective.outputs,
+        size=network.size,
+        options=network.options,
+        seed=settings.machine.seed,
+    )
+    recipe = settings.recipe
+    model = Model(made.to(device), prepared.construct, objective, channels, recipe.strands != "forward")
+    if recipe.stream > len(prepared.split.train):
+        raise InputError(
+            f"--stream is {recipe.stream:,}, expected at most the {len(prepared.split.train):,} training rows"
+        )
+    return Job(prepared, model, recipe)
+
+
+def _begin(
+    folder: Path,
+    record: dict[str, Any] | None,
+    identity: dict[str, Any],
+    job: Job,
+    table: Table,
+    settings: Settings,
+    device: str,
+    say: Callable[[str], None],
+) -> tuple[dict[str, Any], Recipe]:
+    """Estimate the time, settle the number of epochs and write the first files; or take these from the record."""
+    prepared, model = job.prepared, job.model
+    if record is not None:
+        recipe = replace(job.recipe, epochs=record["epochs"], stream=record["stream"])
+        record["status"] = "running"
+        write_record(folder, record)
+        return record, recipe
+    rows = len(prepared.split.train)
+    train, valid = (prepared.examples.take(part) for part in prepared.split[:2])
+    pace = measure(model.network, model.objective, model.channels, job.recipe, train, valid)
+    recipe = job.recipe
+    if settings.machine.budget is not None:
+        budget = read_budget(settings.machine.budget)
+        recipe = replace(recipe, epochs=pace.epochs(recipe, rows, budget))
+        if pace.seconds(recipe, rows) > budget and recipe.strands != "both":
+            fitting = int((budget - pace.look) / pace.step) * recipe.batch
+            recipe = replace(recipe, stream=min(max(fitting, recipe.batch), rows))
+    estimate = pace.seconds(recipe, rows)
+    parameters = sum(weight.numel() for weight in model.network.parameters())
+    say(f"{'network':<22}{settings.network.model} ({settings.network.size}), {parameters:,} parameters, on {device}")
+    say(f"{'estimate':<22}{_duration(estimate)} for {recipe.epochs} epochs of {recipe.steps_per_epoch(rows):,} steps")
+    record = {
+        "status": "running",
+        "leanseq": hardware(device)["leanseq"],
+        "identity": identity,
+        "settings": {
+            **settings.to_dict()["network"],
+            **settings.to_dict()["data"],
+            **settings.to_dict()["machine"],
+            "recipe": recipe.to_dict(),
+        },
+        "epochs": recipe.epochs,
+        "stream": recipe.stream,
+        "network": {**model.network.config, "parameters": parameters},
+        "data": {"table": Path(table.path).name, "fingerprint": identity["fingerprint"], "rows": len(table)},
+        "hardware": hardware(device),
+        "started": now(),
+        "seconds": 0.0,
+        "estimate_seconds": round(estimate, 1),
+        "peak_memory_mb": None,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_record(folder, record)
+    summary = summarise(table)
+    write_json(
+        folder / DATA,
+        {
+            "summary": summary.to_dict(),
+            "lines": summary.lines(),
+            "construct": prepared.construct.to_dict(),
+            "construct_words": f"{prepared.construct.name}, {prepared.construct_words}",
+            "misfits": prepared.misfits,
+            "split_words": prepared.split_words,
+            "leakage_words": prepared.leakage.words,
+        },
+    )
+    return record, recipe
+
+
+def _evaluate(folder: Path, table: Table, job: Job, recipe: Recipe, name: str, seconds: float) -> dict[str, Any]:
+    """Score network and baselines on validation and test rows; write predictions and metrics."""
+    prepared, model = job.prepared, job.model
+    parts = {"valid": prepared.split.valid, "test": prepared.split.test}
+    asked = np.concatenate(list(parts.values()))
+    answers = [_answer(name, model, prepared, asked, seconds), *baseline_answers(prepared, asked)]
+    ceiling = noise_ceiling(table.frame)
+    train, results, differences = prepared.examples.expression[prepared.split.train], [], []
+    start = 0
+    for split, rows in parts.items():
+        if not len(rows):
+            continue
+        place = slice(start, start := start + len(rows))
+        here = [replace(a, expression=a.expression[place], kl=None if a.kl is None else a.kl[place]) for a in answers]
+        examples, groups = prepared.examples.take(rows), prepared.groups[rows]
+        results += [score(answer, split, examples, groups, ceiling.r) for answer in here]
+        differences.append(difference(split, here[0], here[1], examples, groups))
+    frame = pl.DataFrame(
+        {
+            "row": asked + 1,
+            "split": ["valid"] * len(parts["valid"]) + ["test"] * len(parts["test"]),
+            "expression": prepared.examples.expression[asked],
+            "prediction": answers[0].expression,
+            "kmer_ridge": answers[1].expression,
+        }
+    )
+    if "id" in table.frame.columns:
+        frame = frame.insert_column(0, table.frame["id"][asked])
+    with atomic_path(folder / PREDICTIONS) as path:
+        frame.write_parquet(path)
+    metrics = {
+        "selection": SELECTION["best" if recipe.select == "best" or recipe.patience else "last"],
+        "ceiling": {"r": ceiling.r, "words": ceiling.words},
+        "loss": "KL" if model.objective.kind == "kl" else "MSE",
+        "no_skill": model.objective.no_skill(train, prepared.examples.expression[parts["valid"]]),
+        "rows": {
+            "train": len(train),
+            **{split: len(rows) for split, rows in parts.items()},
+            "left_out": len(table) - len(train) - len(asked),
+        },
+        "results": results,
+        "differences": differences,
+    }
+    write_json(folder / METRICS, metrics)
+    return metrics
+
+
+def _answer(name: str, model: Model, prepared: Prepared, rows: np.ndarray, seconds: float) -> Answer:
+    codes, values = prepared.examples.codes[rows], prepared.examples.expression[rows]
+    activated = activated_outputs(
+        model.network, model.objective, model.channels, codes, both_strands=model.both_strands
+    )
+    kl = None
+    if model.objective.kind == "kl":
+        kl = model.objective.loss_of_activated(activated, model.objective.targets(values)).double().numpy()
+    return Answer(name, model.objective.expression(activated).double().numpy(), kl, seconds)
+
+
+def _close(folder: Path, record: dict[str, Any], status: str, began: float) -> None:
+    record["status"] = status
+    record["finished"] = now()
+    record["seconds"] = round(record["seconds"] + time.perf_counter() - began, 1)
+    record["peak_memory_mb"] = peak_memory_mb()
+    write_record(folder, record)
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in words for people.
+
+    Examples
+    --------
+    >>> _duration(45), _duration(600), _duration(9000)
+    ('about 45 s', 'about 10 min', 'about 2.5 h')
+    """
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

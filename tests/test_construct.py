@@ -1,0 +1,90 @@
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leanseq import InputError, read_table
+from leanseq.data.construct import YEAST_ABF1TATA, YEAST_PTPA, Construct, infer, read_construct
+from leanseq.data.encoding import decode, encode, reverse_complement
+
+LEGNET_57 = "AGTGCTAGCAGGAATGATGCAAAAGGTTCCCGATTCGAACTGCATTTTTTTCACATC"
+ABF1_LEFT = "GCTAGCTGATTATGGTAACTCTATCGGACTTGAGGGATCACATTTCACGCAGTATAGTTC"
+
+
+def ptpa(insert):
+    return YEAST_PTPA.left_adapter + insert + YEAST_PTPA.right_adapter
+
+
+def test_a_110_nt_row_gets_the_padding_of_legnet():
+    row = ptpa("ACGT" * 20)
+    assert decode(YEAST_PTPA.windows(pl.Series([row]))) == [LEGNET_57 + "ACGT" * 20 + "GGTTACGGCTGTT"]
+
+
+@pytest.mark.parametrize("bases", [60, 80, 105])
+def test_padding_equals_keeping_the_last_150_letters(bases):
+    row = ptpa("ACGGT" * (bases // 5))
+    context = YEAST_PTPA.left_flank + row
+    assert decode(YEAST_PTPA.windows(pl.Series([row]))) == [context[-150:]]
+
+
+def test_padding_of_real_rows(real_data):
+    for name in ("yeast_random_dream", "yeast_native80"):
+        rows = read_table(real_data / f"{name}.tsv").sequences.head(3000)
+        windows = decode(YEAST_PTPA.windows(rows))
+        for row, window in zip(rows, windows, strict=True):
+            assert window == (YEAST_PTPA.left_flank + YEAST_PTPA.left_adapter + row[17:])[-150:]
+
+
+def test_abf1tata_context_is_that_of_the_plasmid():
+    assert (YEAST_ABF1TATA.left_flank + YEAST_ABF1TATA.left_adapter).endswith(ABF1_LEFT)
+
+
+def test_a_short_left_flank_is_completed_from_the_right_then_with_n():
+    toy = Construct("toy", left_flank="AA", right_flank="CC", length=9)
+    assert decode(toy.windows(pl.Series(["GGGG", "GG", "GGGGGGGGG"]))) == ["NAAGGGGCC", "NNNAAGGCC", "GGGGGGGGG"]
+
+
+@given(st.lists(st.text("ACGT", min_size=1, max_size=12), min_size=1, max_size=8))
+def test_no_base_of_a_row_is_ever_lost(rows):
+    toy = Construct("toy", left_flank="NNNNN", right_flank="NNN", length=14)
+    assert [window.replace("N", "") for window in decode(toy.windows(pl.Series(rows)))] == rows
+
+
+def test_reverse_complement_twice_is_the_same():
+    codes = encode(["ACGTNAAC", "TTTTTTTT"])
+    assert (reverse_complement(reverse_complement(codes)) == codes).all()
+
+
+def test_inference_needs_over_95_percent():
+    good, bad = ptpa("A" * 80), "ACGT" * 20
+    assert infer(pl.Series([good] * 96 + [bad] * 4)) is YEAST_PTPA
+    assert infer(pl.Series([bad] * 100)) == Construct()
+    with pytest.raises(InputError, match="mixed adapters"):
+        infer(pl.Series([good] * 90 + [bad] * 10))
+
+
+def test_rows_that_overlap_their_adapters_do_not_match():
+    toy = Construct("toy", left_adapter="ACGT", right_adapter="GTAA", length=20)
+    assert toy.matches(pl.Series(["ACGTAA", "ACGTGTAA"])).tolist() == [False, True]
+
+
+def test_toml_file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nleft_adapter = "acgt"\nlength = 30\n')
+    assert read_construct(path) == Construct("mine", left_adapter="ACGT", length=30)
+    path.write_text('name = "mine"\nleft_adaptor = "acgt"\n')
+    with pytest.raises(InputError, match="did you mean 'left_adapter'"):
+        read_construct(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"length": -1}, "expected a number of bp"),
+        ({"left_flank": "ACGU"}, "letter 'U'"),
+        ({"left_adapter": "ACGT", "length": 3}, "shorter than its adapters"),
+    ],
+)
+def test_wrong_constructs_are_refused(values, message):
+    with pytest.raises(InputError, match=message):
+        Construct("x", **values)
