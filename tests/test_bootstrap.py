@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 
 import numpy as np
 import pytest
@@ -29,11 +28,9 @@ def test_weighted_scores_equal_scores_of_the_repeated_rows(metric: str, ties: bo
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_interval_is_quick_deterministic_and_holds_the_value(metric: b.Metric) -> None:
+def test_interval_is_deterministic_and_holds_the_value(metric: b.Metric) -> None:
     x, y = toy(2, 2048)
-    start = time.process_time()
     found = b.bootstrap(metric, x, y)
-    assert time.process_time() - start < 3  # CPU seconds; 0.1 to 0.3 on a quiet machine
     assert found.low < found.value < found.high
     assert found == b.bootstrap(metric, x, y)
     assert found != b.bootstrap(metric, x, y, seed=1)

@@ -171,18 +171,6 @@ def test_too_large_a_subset() -> None:
         splits.nested_subsets(np.arange(10_240), [5_120, 20_480], seed=0)
 
 
-def test_stream_is_a_function_of_seed_and_epoch() -> None:
-    train = np.arange(50, 150)
-    first = splits.stream_rows(train, 40, seed=1, epoch=0)
-    np.testing.assert_array_equal(first, splits.stream_rows(train, 40, seed=1, epoch=0))
-    assert len(set(first)) == 40
-    assert set(first) <= set(train)
-    assert set(first) != set(splits.stream_rows(train, 40, seed=1, epoch=1))
-    assert set(first) != set(splits.stream_rows(train, 40, seed=2, epoch=0))
-    with pytest.raises(InputError, match="101 rows an epoch"):
-        splits.stream_rows(train, 101, seed=1, epoch=0)
-
-
 def test_leakage_counts() -> None:
     rng = np.random.default_rng(6)
     codes = random_codes(rng, 40)

@@ -23,7 +23,7 @@ _PUBLIC = {
     "train": "leanseq.runs.main",
 }
 
-__all__ = sorted(_PUBLIC)
+__all__ = list(_PUBLIC)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

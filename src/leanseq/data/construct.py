@@ -55,10 +55,10 @@ class Construct:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            kind = int if field.name == "length" else str
+            kind, words = (int, "a whole number") if field.name == "length" else (str, "text")
             if not isinstance(value, kind) or isinstance(value, bool):
-                raise InputError(f"construct: {field.name} is {value!r}, expected {kind.__name__}")
-            if field.name.endswith(("adapter", "flank")):
+                raise InputError(f"construct: {field.name} is {value!r}, expected {words}")
+            if isinstance(value, str) and field.name != "name":
                 letters = value.strip().upper()
                 if wrong := set(letters) - set(LETTERS):
                     raise InputError(f"construct: {field.name} has the letter {min(wrong)!r}, expected A, C, G, T or N")

@@ -13,7 +13,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 import polars as pl
 
@@ -76,7 +76,7 @@ def _parquet(path: Path) -> Columns:
     return Columns(frame, 1, "row")
 
 
-def _text(file: IO[bytes], path: Path, magic: bytes) -> bytes:
+def _text(file: io.BufferedReader, path: Path, magic: bytes) -> bytes:
     """Whole text of a plain or gzipped file, refused early where it cannot be a table."""
     packed = magic[:2] == b"\x1f\x8b"
     stream = gzip.GzipFile(fileobj=file) if packed else file
@@ -97,7 +97,7 @@ def _text(file: IO[bytes], path: Path, magic: bytes) -> bytes:
     return data if b"\n" in data else data.replace(b"\r", b"\n")
 
 
-def _pieces(stream: IO[bytes] | gzip.GzipFile, path: Path) -> Iterator[bytes]:
+def _pieces(stream: io.BufferedIOBase, path: Path) -> Iterator[bytes]:
     lines = 0
     while piece := stream.read(PIECE):
         if len(piece) == PIECE and b"\n" not in piece and b"\r" not in piece:

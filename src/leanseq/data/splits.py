@@ -155,23 +155,6 @@ def nested_subsets(
     return [order[:size] for size in sizes]
 
 
-def stream_rows(
-    train: Int64[np.ndarray, " train"], rows_per_epoch: int, seed: int, epoch: int
-) -> Int64[np.ndarray, " rows"]:
-    """Draw the rows of one epoch, without replacement: a pure function of `seed` and `epoch`.
-
-    Raises
-    ------
-    InputError
-        If `rows_per_epoch` is under 1 or larger than `train`.
-    """
-    if not 1 <= rows_per_epoch <= len(train):
-        raise InputError(
-            f"stream: {rows_per_epoch:,} rows an epoch asked for, the table has {len(train):,} training rows"
-        )
-    return np.random.default_rng([seed, epoch]).choice(train, rows_per_epoch, replace=False)
-
-
 @dataclass(frozen=True)
 class Leakage:
     """How many validation and test rows have a close relative among the training rows.

@@ -97,7 +97,7 @@ def summarise(table: Table) -> Summary:
         length_min=int(lengths.min()),  # pyright: ignore[reportArgumentType]
         length_median=float(lengths.median()),  # pyright: ignore[reportArgumentType]
         length_max=int(lengths.max()),  # pyright: ignore[reportArgumentType]
-        gc=float(sequences.str.count_matches("[GC]").sum() / lengths.sum()),
+        gc=int(sequences.str.count_matches("[GC]").sum()) / int(lengths.sum()),
         with_n=int(sequences.str.contains("N", literal=True).sum()),
         ambiguous=table.ambiguous,
         lower_case=table.lower_case,

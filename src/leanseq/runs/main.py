@@ -248,7 +248,7 @@ def _begin(
         },
         "epochs": recipe.epochs,
         "stream": recipe.stream,
-        "network": {**model.network.config, "parameters": parameters},
+        "network": {**dict(model.network.config), "parameters": parameters},
         "data": {"table": Path(table.path).name, "fingerprint": identity["fingerprint"], "rows": len(table)},
         "hardware": hardware(device),
         "started": now(),

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..training.inputs import Examples
 from .settings import DataSettings, read_size
 
-FEWEST_TRAIN, FEWEST_VALID = 20, 5
+FEWEST_TRAIN, FEWEST_VALID = 20, 10
 HOMOLOGY_ROWS = 200_000
 """Above this, `auto` splits at random: grouping by shared 11-mers would take minutes."""
 
