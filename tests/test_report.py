@@ -267,6 +267,13 @@ def test_headline_is_about_the_test_rows_if_there_are_any() -> None:
     ]
 
 
+def test_headline_says_so_if_the_loss_shows_no_skill() -> None:
+    values = metrics("lean", "KL", {"valid": 2048}, None, 0.0)
+    assert headline(from_dict(values))[-1].startswith("There is no evidence of a gain")
+    values["results"][0]["kl"] = score(1.43)
+    assert headline(from_dict(values))[-1].endswith("no better than the same answer for every sequence.")
+
+
 def test_network_that_learned_nothing_gets_a_page(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "lean", "KL", {"valid": 100}, 2, ceiling=0.9)
     values = json.loads((folder / "metrics.json").read_text())

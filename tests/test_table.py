@@ -33,7 +33,10 @@ def write(tmp_path, text, name="t.tsv", encoding="utf-8"):
         PLAIN.split("\n", 1)[1],
         "\n\n" + PLAIN,
     ],
-    ids="tab comma mark crlf cr blank-end lower spaces quoted header-case headless blank-start".split(),
+    ids=[
+        *("tab", "comma", "mark", "crlf", "cr", "blank-end"),
+        *("lower", "spaces", "quoted", "header-case", "headless", "blank-start"),
+    ],
 )
 def test_what_spreadsheets_write_is_read_alike(tmp_path, text):
     table = read_table(write(tmp_path, text))

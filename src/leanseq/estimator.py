@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -83,13 +82,13 @@ class LeanseqRegressor(RegressorMixin, BaseEstimator):
         self.device = device
         self.threads = threads
 
-    def fit(self, X: Sequence[str], y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LeanseqRegressor:
         """Train on sequences X and measured values y.
 
         Parameters
         ----------
         X
-            n sequences, adapters included.
+            n sequences, adapters included: a list, array, series or one column of strings.
         y
             n measured values.
         sample_weight
@@ -120,7 +119,7 @@ class LeanseqRegressor(RegressorMixin, BaseEstimator):
         self.n_features_in_ = 1
         return self
 
-    def predict(self, X: Sequence[str]) -> Float[np.ndarray, " n"]:
+    def predict(self, X: Any) -> Float[np.ndarray, " n"]:
         """Predicted expression of n sequences, in the unit of y."""
         check_is_fitted(self)
         return self.model_.predict(_sequences(X))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as dump_tensors
-from torch import nn
 
 from .. import __version__
 from ..data import construct as constructs
@@ -24,6 +24,8 @@ from ..data.table import Table, from_columns
 from ..errors import InputError
 from ..files import write_bytes, write_json, write_text
 from ..models import create
+from ..models.legnet import LegNet
+from ..training.cpu import choose_device
 from ..training.evaluate import activated_outputs
 from ..training.inputs import Channels
 from ..training.objectives import Objective
@@ -50,7 +52,7 @@ class Model:
         Whether a prediction is the mean over both strands.
     """
 
-    network: nn.Module
+    network: LegNet
     construct: Construct
     objective: Objective
     channels: Channels
@@ -81,7 +83,7 @@ class Model:
             raise InputError(f"--misfits is {misfits!r}, expected refuse or skip")
         if not isinstance(sequences, Table):
             if isinstance(sequences, str):
-                raise InputError("predict: one string given, expected a list of sequences")
+                raise InputError("predict: one string given, expected a list of sequences; write [sequence]")
             if not len(sequences):
                 return np.zeros(0)
             sequences = from_columns({"sequence": list(sequences)}, "sequences")
@@ -104,6 +106,9 @@ class Model:
         sequence, construct = table.sequences[row], self.construct
         if len(sequence) > construct.length:
             reason = f"is {len(sequence)} bp long, expected at most the model's window of {construct.length} bp"
+        elif len(sequence) < construct.adapter_length:
+            reason = f"is {len(sequence)} bp long, expected both adapters of {construct.name}: over "
+            reason += f"{construct.adapter_length} bp"
         else:
             side = "left" if not sequence.startswith(construct.left_adapter) else "right"
             adapter = construct.left_adapter if side == "left" else construct.right_adapter
@@ -111,8 +116,8 @@ class Model:
             reason = f"does not {verb} with the {side} adapter {adapter} of {construct.name}"
         others = f" (and {count - 1:,} more rows)" if count > 1 else ""
         return (
-            f"{table.where(row)}: column 'sequence' {reason}{others}; give sequences as in the training table, or leave "
-            "such rows without a prediction with --misfits skip"
+            f"{table.where(row)}: column 'sequence' {reason}{others}; give sequences as in the training table, or "
+            "leave such rows without a prediction with --misfits skip"
         )
 
 
@@ -144,7 +149,7 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
     folder
         Holds `model.safetensors` and `config.json`.
     device
-        `cpu`, `cuda` or `mps`.
+        `auto`, `cpu`, `cuda` or `mps`.
 
     Returns
     -------
@@ -155,27 +160,34 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
     InputError
         If a file is missing, damaged, changed since it was saved, or does not fit the other.
     """
-    folder = Path(folder)
+    folder, device = Path(folder), choose_device(device)
     config = _config(folder)
-    where = str(folder / CONFIG)
     try:
-        network = create(**config["network"])
-        model = Model(
-            network,
-            constructs.from_dict(config["construct"], where),
-            Objective.from_dict(config["objective"]),
-            Channels(**config["channels"]),
-            bool(config["both_strands"]),
-        )
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{where}: not a leanseq model ({error}); copy the model folder again") from error
-    if network.config["channels"] != model.channels.count or network.config["length"] != model.construct.length:
-        raise InputError(f"{where}: network, channels and construct disagree; copy the model folder again")
-    _read_weights(folder / WEIGHTS, network, config.get("sha256"))
-    network.eval().to(device)
+        model = _model(config)
+    except KeyError as error:
+        raise InputError(f"{folder / CONFIG}: the key {error} is missing; copy the model folder again") from error
+    except (TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
+        raise InputError(f"{folder / CONFIG}: not a leanseq model: {error}; copy the model folder again") from error
+    _read_weights(folder / WEIGHTS, model.network, config["sha256"])
+    model.network.eval().to(device)
     return model
+
+
+def _model(config: dict[str, Any]) -> Model:
+    """An untrained model as a configuration describes it; raises what `load` turns into one line."""
+    construct = constructs.from_dict(config["construct"], "construct")
+    objective, channels = Objective.from_dict(config["objective"]), Channels(**config["channels"])
+    both_strands, _ = config["both_strands"], config["sha256"]
+    for name, value in {"both_strands": both_strands, **asdict(channels)}.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}, expected true or false")
+    if not math.isfinite(objective.mean) or not math.isfinite(objective.sd):
+        raise ValueError("mean and sd of the objective must be finite")
+    needed = {"channels": channels.count, "length": construct.length, "outputs": objective.outputs}
+    for name, value in needed.items():
+        if (found := config["network"][name]) != value:
+            raise ValueError(f"network has {name} {found!r}, but construct, channels and objective need {value}")
+    return Model(create(**config["network"]), construct, objective, channels, both_strands)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -187,7 +199,7 @@ def _config(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         hint = "; its training is not finished" if (folder / "run.json").exists() else ""
         raise InputError(f"{folder}: no {CONFIG} in this folder{hint}; expected a trained model") from error
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not readable as JSON ({error}); copy the model folder again") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
@@ -195,15 +207,17 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _read_weights(path: Path, network: nn.Module, digest: object) -> None:
+def _read_weights(path: Path, network: LegNet, digest: object) -> None:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot read the weights: {error.strerror}") from error
+        raise InputError(f"{path}: cannot read the weights: {error.strerror}; copy the model folder again") from error
     try:
         tensors = parse_tensors(data)
     except (SafetensorError, ValueError) as error:
-        raise InputError(f"{path}: not a safetensors file ({error}); no other format is ever loaded") from error
+        raise InputError(
+            f"{path}: not a safetensors file ({error}), and no other format is loaded; copy the model folder again"
+        ) from error
     expected = {name: tuple(value.shape) for name, value in _state(network).items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     if wrong := sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)):
@@ -216,5 +230,5 @@ def _read_weights(path: Path, network: nn.Module, digest: object) -> None:
     network.load_state_dict(tensors)
 
 
-def _state(network: nn.Module) -> dict[str, Any]:
+def _state(network: LegNet) -> dict[str, Any]:
     return network.state_dict()

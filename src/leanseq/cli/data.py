@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cyclopts import App
+
 if TYPE_CHECKING:
     from ..data.download import Progress
 
@@ -16,6 +18,10 @@ EVERY = 10.0
 """Seconds between two lines of progress where no terminal listens."""
 
 
+app = App(help="List and fetch public data sets.")
+
+
+@app.command(name="list")
 def list_sets() -> None:
     """List the public data sets that `leanseq data fetch` knows."""
     from ..data.sources import DATA_SETS
@@ -26,6 +32,7 @@ def list_sets() -> None:
         print(f"    cite: {data_set.citation}")
 
 
+@app.command
 def fetch(
     name: str,
     /,

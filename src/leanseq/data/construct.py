@@ -22,6 +22,8 @@ from .encoding import LETTERS, encode
 
 MATCH_SHARE = 0.95
 """Share of rows that must carry a construct's adapters before the construct is accepted."""
+MAX_LENGTH = 100_000
+"""Longest window, bp: one row then takes megabytes in every layer."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Construct:
     Raises
     ------
     InputError
-        If a sequence has letters other than A, C, G, T, N or `length` is negative.
+        If a sequence has letters other than A, C, G, T, N or `length` is negative or above `MAX_LENGTH`.
     """
 
     name: str = "none"
@@ -65,8 +67,15 @@ class Construct:
                 object.__setattr__(self, field.name, letters)
         if self.length < 0:
             raise InputError(f"construct: length is {self.length}, expected a number of bp of 1 or more")
+        if self.length > MAX_LENGTH:
+            raise InputError(
+                f"construct: length is {self.length:,} bp, expected at most {MAX_LENGTH:,}; are these short regulatory "
+                "sequences?"
+            )
         if self.length and self.length < self.adapter_length:
-            raise InputError(f"construct: length {self.length} is shorter than its adapters ({self.adapter_length} bp)")
+            raise InputError(
+                f"construct: length {self.length} is shorter than its adapters ({self.adapter_length} bp); raise it"
+            )
 
     @property
     def adapter_length(self) -> int:
@@ -181,9 +190,9 @@ def read_construct(path: Path) -> Construct:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot read the construct file: {error.strerror}") from error
+        raise InputError(f"{path}: cannot read the construct file: {error.strerror}; check its path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a TOML file: {error}") from error
+        raise InputError(f"{path}: not a TOML file: {error}; expected lines such as length = 150") from error
     return from_dict(values, str(path))
 
 

@@ -39,6 +39,32 @@ def inserts(sequences: pl.Series, construct: Construct) -> UInt8[np.ndarray, "n 
     return encode(table.select(pl.col(name).str.slice(len(construct.left_adapter), pl.col("_length")))[name])
 
 
+def constant_ends(sequences: pl.Series, share: float = 0.95) -> tuple[str, str]:
+    """Letters that over `share` of the rows have in common at their left and right end.
+
+    These are adapters, whether a construct names them or not; they say nothing about descent.
+
+    Examples
+    --------
+    >>> constant_ends(pl.Series(["TTACGTGG", "TTCCCGG", "TTGAGG"]))
+    ('TT', 'GG')
+    """
+    longest = int(sequences.str.len_bytes().min()) // 2  # pyright: ignore[reportArgumentType]
+    left, right = (_common_start(ends.str.head(longest), share) for ends in (sequences, sequences.str.reverse()))
+    return left, right[::-1]
+
+
+def _common_start(sequences: pl.Series, share: float) -> str:
+    common = ""
+    while len(common) < (sequences.str.len_bytes().max() or 0):  # pyright: ignore[reportOperatorIssue]
+        starts = sequences.str.head(len(common) + 1)
+        start = str(starts.mode().sort()[0])
+        if (starts == start).mean() <= share:  # pyright: ignore[reportOptionalOperand]
+            break
+        common = start
+    return common
+
+
 def identical_groups(codes: UInt8[np.ndarray, "n length"]) -> Int64[np.ndarray, " n"]:
     """Number the distinct rows; equal rows get equal numbers.
 

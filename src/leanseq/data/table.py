@@ -36,6 +36,10 @@ NUMBERS = ("weight", "sd", "reads")
 
 _REPLICATE = re.compile(r"rep\d+")
 _AMBIGUOUS = "[RYSWKMBDHV]"
+_GROUPED = re.compile(r"[-+]?\d[\d,.'’ ]*")
+_LETTERS = {"U": "RNA? write T for U", "-": "remove the gaps of an alignment", ".": "remove the gaps of an alignment"}
+_LETTERS |= {"*": "protein? DNA is needed", " ": "remove the blank", ">": "FASTA? it starts with '>name'"}
+_LETTERS |= dict.fromkeys("EFILPQZJOX", "protein? DNA is needed")
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,13 @@ def from_columns(columns: Mapping[str, object], where: str = "the given data") -
 def _checked(columns: Columns, path: str, sequence: str, expression: str, needs_expression: bool) -> Table:
     frame, first_line, unit = columns
     frame = frame.rename({name: name.strip() for name in frame.columns})
-    frame = _renamed(frame, path, sequence, "sequence", required=True)
-    frame = _renamed(frame, path, expression, "expression", required=needs_expression)
-    for name in ("id", "split", "cluster", *NUMBERS):
-        frame = _renamed(frame, path, name, name, required=False)
+    if needs_expression and unit == "record":
+        raise InputError(
+            f"{path}: no column {expression!r}: FASTA holds sequences only; expected a table, TSV, CSV or Parquet"
+        )
+    frame = _renamed(frame, path, sequence, expression, needs_expression)
     if not frame.height:
-        raise InputError(f"{path}: no rows; expected one row per sequence after the header")
+        raise InputError(f"{path}: no rows, only a header; expected one row per sequence below it")
 
     def place(row: int) -> str:
         return f"{path}: {unit} {first_line + row}"
@@ -149,36 +154,56 @@ def _checked(columns: Columns, path: str, sequence: str, expression: str, needs_
             low = values < 0 if name == "weight" else values <= 0
             if (row := _first(low)) is not None:
                 least = "0 or more" if name == "weight" else "more than 0"
-                raise InputError(f"{place(row)}: column {name!r} is {values[row]:g}, expected {least}")
+                raise InputError(f"{place(row)}: column {name!r} is {values[row]:g}, expected {least}; correct it")
             frame = frame.with_columns(values)
         elif _REPLICATE.fullmatch(name):
             frame = frame.with_columns(_numbers(frame[name], place, may_be_empty=True))
     if "weight" in frame.columns and not frame["weight"].sum():
-        raise InputError(f"{path}: column 'weight' is 0 in every row, expected a positive weight somewhere")
+        raise InputError(f"{path}: column 'weight' is 0 in every row, expected a positive one; correct or remove it")
     return Table(path, frame, first_line, unit, lower_case, ambiguous)
 
 
-def _renamed(frame: pl.DataFrame, path: str, wanted: str, name: str, *, required: bool) -> pl.DataFrame:
-    found = wanted if wanted in frame.columns else next((c for c in frame.columns if c.lower() == wanted.lower()), None)
+def _renamed(frame: pl.DataFrame, path: str, sequence: str, expression: str, needs_expression: bool) -> pl.DataFrame:
+    """Give the columns that mean something their own names, whatever their case or the user's names for them."""
+    wanted = {"sequence": sequence, "expression": expression}
+    wanted |= {name: name for name in ("id", "split", "cluster", *NUMBERS)}
+    found: dict[str, str] = {}
+    for name, given in wanted.items():
+        required = name == "sequence" or (name == "expression" and needs_expression)
+        column = _find(frame.columns, given, path, name) if required else _same_name(frame.columns, given)
+        if column in found:
+            raise InputError(
+                f"{path}: column {column!r} cannot be both {found[column]} and {name}; give two columns with "
+                "--sequence-column and --expression-column"
+            )
+        if column is not None:
+            found[column] = name
+    hidden = [name for name in found.values() if name in frame.columns and name not in found]
+    return frame.drop(hidden).rename(found)
+
+
+def _same_name(columns: list[str], name: str) -> str | None:
+    return name if name in columns else next((c for c in columns if c.lower() == name.lower()), None)
+
+
+def _find(columns: list[str], wanted: str, path: str, name: str) -> str:
+    """The column of a name that must be there."""
+    found = _same_name(columns, wanted)
     if found is None:
-        if not required:
-            return frame
-        near = get_close_matches(wanted.lower(), [c.lower() for c in frame.columns], 1)
+        near = get_close_matches(wanted.lower(), [c.lower() for c in columns], 1)
         hint = f"did you mean {near[0]!r}? name it with" if near else "if it has another name, give it with"
-        have = ", ".join(frame.columns[:8]) or "none"
+        have = ", ".join(columns[:8]) or "none"
         raise InputError(f"{path}: no column {wanted!r} (found: {have}); {hint} --{name}-column")
-    if found != name and name in frame.columns:
-        frame = frame.drop(name)
-    return frame.rename({found: name})
+    return found
 
 
 def _clean_sequences(frame: pl.DataFrame, place) -> tuple[pl.DataFrame, int, int]:
     raw = frame["sequence"]
     if raw.dtype != pl.String:
-        raise InputError(f"{place(0)}: column 'sequence' holds {raw.dtype}, expected letters A, C, G, T and N")
+        raise InputError(f"{place(0)}: column 'sequence' holds {raw.dtype}, expected letters A, C, G, T, N; convert it")
     text = raw.fill_null("").str.strip_chars()
     if (row := _first(text == "")) is not None:
-        raise InputError(f"{place(row)}: column 'sequence' is empty, expected letters A, C, G, T and N")
+        raise InputError(f"{place(row)}: column 'sequence' is empty, expected A, C, G, T and N; remove the row")
     upper = text.str.to_uppercase()
     lower_case = int((upper != text).sum())
     odd = upper.str.contains("[^ACGT]")
@@ -188,21 +213,24 @@ def _clean_sequences(frame: pl.DataFrame, place) -> tuple[pl.DataFrame, int, int
         if (row := _first(wrong)) is not None:
             letter = re.search(f"[^ACGTN{_AMBIGUOUS[1:-1]}]", upper[row])
             at = letter.start() if letter else 0
-            hint = "; RNA? write T for U" if upper[row][at] == "U" else ""
             raise InputError(
                 f"{place(row)}: column 'sequence' has {upper[row][at]!r} at position {at + 1}, expected A, C, G, T, N "
-                f"or an IUPAC code{hint}"
+                f"or an IUPAC code; {_LETTERS.get(upper[row][at], 'correct it or leave the row out')}"
             )
         coded = upper.str.contains(_AMBIGUOUS)
         ambiguous = int(coded.sum())
         upper = upper.str.replace_all(_AMBIGUOUS, "N")
         if (row := _first(~upper.str.contains("[ACGT]"))) is not None:
-            raise InputError(f"{place(row)}: column 'sequence' has no letter but N, expected a sequence")
+            raise InputError(
+                f"{place(row)}: column 'sequence' has no letter but N, expected A, C, G, T; remove the row"
+            )
     return frame.with_columns(upper.alias("sequence")), lower_case, ambiguous
 
 
 def _numbers(raw: pl.Series, place, *, may_be_empty: bool = False) -> pl.Series:
     """A column as finite Float64; empty cells become null where they may."""
+    if not (raw.dtype in (pl.String, pl.Null, pl.Object) or raw.dtype.is_numeric()):
+        raise InputError(f"{place(0)}: column {raw.name!r} holds {raw.dtype}, expected numbers; convert it")
     text = raw.str.strip_chars() if raw.dtype == pl.String else raw
     values = text.cast(pl.Float64, strict=False)
     empty = (text.is_null() | (text == "")).fill_null(True) if raw.dtype == pl.String else raw.is_null()
@@ -211,10 +239,10 @@ def _numbers(raw: pl.Series, place, *, may_be_empty: bool = False) -> pl.Series:
         bad = bad & ~empty & ~values.is_nan().fill_null(False)
     if (row := _first(bad)) is not None:
         found = "empty" if empty[row] else repr(raw[row])
-        hint = ""
-        if isinstance(raw[row], str) and re.fullmatch(r"[-+]?\d+,\d+", raw[row].strip()):
-            hint = "; write the decimal point as '.', not ','"
-        raise InputError(f"{place(row)}: column {raw.name!r} is {found}, expected a finite number{hint}")
+        hint = "leave it empty" if may_be_empty else "correct it or leave the row out"
+        if isinstance(raw[row], str) and _GROUPED.fullmatch(raw[row].strip()):
+            hint = "write the decimal point as '.', not ',', and nothing between thousands"
+        raise InputError(f"{place(row)}: column {raw.name!r} is {found}, expected a finite number; {hint}")
     return values.fill_nan(None).alias(raw.name)
 
 

@@ -45,6 +45,7 @@ def render(run: Run) -> str:
     metrics = run.metrics
     best = metrics.splits[0]
     valid_losses = run.history["valid_loss"].drop_nans()
+    valid_loss = float(valid_losses[-1]) if len(valid_losses) else None
     environment = Environment(
         loader=PackageLoader("leanseq.report"),
         autoescape=True,
@@ -70,7 +71,7 @@ def render(run: Run) -> str:
         splits=[(split, words.SPLITS.get(split, split)) for split in metrics.splits],
         curves=[figures.loss_curves(run), figures.r_curves(run)],
         loss_unit=words.loss_unit(metrics),
-        skill=words.skill(metrics, valid_losses[-1] if len(valid_losses) else None),
+        skill=words.skill(metrics, valid_loss),
         gains=words.gains(metrics),
         stripes=_whole_numbers(run, best) > 0.2,
         scatters=figures.scatters(run, best),

@@ -107,6 +107,8 @@ def from_dict(values: Mapping[str, Any]) -> Metrics:
     KeyError, TypeError, ValueError
         If a value is missing or of another kind.
     """
+    if values["loss"] not in ("KL", "MSE"):
+        raise ValueError(f"the loss is {values['loss']!r}, expected 'KL' or 'MSE'")
     metrics = Metrics(
         selection=str(values["selection"]),
         ceiling=_number(values["ceiling"]["r"]),

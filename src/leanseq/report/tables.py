@@ -12,7 +12,15 @@ from .loading import Run
 from .words import duration, number
 
 WIDTH = 100
-NAMES = {"lr": "learning rate (peak)", "ema": "weight average (decay)", "clip": "gradient clipping"}
+NAMES = {
+    "lr": "learning rate (peak)",
+    "ema": "weight average, decay (0: none)",
+    "clip": "gradient clipping (0: none)",
+    "stream": "rows drawn an epoch (0: all)",
+    "patience": "patience, epochs (0: never stop)",
+}
+ELSEWHERE = ("seed", "device", "threads", "spec")
+"""Settings that the report shows in another place."""
 HARDWARE = {"processor": "processor", "cores": "cores", "memory_gb": "memory, GB", "device": "device"}
 SOFTWARE = {"threads": "threads", "torch": "PyTorch", "python": "Python"}
 
@@ -118,9 +126,10 @@ def construct_parts(construct: Construct, row: float) -> list[Part]:
 
 
 def settings_rows(run: Run) -> list[tuple[str, str]]:
-    """List how the network was built and trained."""
+    """List how the network was built and trained; what was left open (None, an empty list) is left out."""
     settings = {**run.info["settings"], **run.info["network"]}
-    return [(NAMES.get(name, name.replace("_", " ")), value) for name, value in _flat(settings)]
+    rows = [(name, value) for name, value in _flat(settings) if name not in ELSEWHERE and value]
+    return [(NAMES.get(name, name.replace("_", " ")), value) for name, value in rows]
 
 
 def reproduction_rows(run: Run) -> list[tuple[str, str]]:
@@ -154,7 +163,7 @@ def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _value(value: Any) -> str:
     if value is None or isinstance(value, bool):
-        return {None: "none", True: "yes", False: "no"}[value]
+        return {None: "", True: "yes", False: "no"}[value]
     if isinstance(value, int | float):
         return f"{value:,}" if isinstance(value, int) else f"{value:g}"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

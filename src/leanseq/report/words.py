@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .scores import CONSTANT, RIDGE, Metrics, Score
 
 SPLITS = {"valid": "validation", "test": "test"}
@@ -12,14 +14,15 @@ def number(value: float | None, sign: bool = False, like: float | None = None) -
 
     Examples
     --------
-    >>> number(0.6761), number(0.0781, sign=True), number(-0.5), number(1234.5), number(None)
-    ('0.676', '+0.078', '−0.500', '1,234', '–')
+    >>> number(0.6761), number(0.0781, sign=True), number(-0.5), number(-0.0001), number(1234.5), number(None)
+    ('0.676', '+0.078', '−0.500', '0.000', '1,234', '–')
     """
     if value is None:
         return "–"
     size = abs(value if like is None else like)
     decimals = 3 if size < 10 else 2 if size < 100 else 0
-    return f"{value:{'+' if sign else ''},.{decimals}f}".replace("-", "−")
+    # z: what rounds to zero has no minus
+    return f"{value:{'+' if sign else ''}z,.{decimals}f}".replace("-", "−")
 
 
 def interval(score: Score | None, sign: bool = False) -> str:
@@ -79,7 +82,10 @@ def verdict(gain: Score) -> str:
 
 
 def headline(metrics: Metrics) -> list[str]:
-    """Answer in a few sentences how well the network predicts, and whether it was worth training."""
+    """Answer in a few sentences how well the network predicts, and whether it was worth training.
+
+    A network whose loss shows no skill is said to have none, however good its r.
+    """
     split = metrics.splits[0]
     network, ridge = metrics.result(metrics.network, split), metrics.result(RIDGE, split)
     if network is None or network.r is None:
@@ -98,6 +104,10 @@ def headline(metrics: Metrics) -> list[str]:
         answer.append(f"The {RIDGE}{time} reaches {number(ridge.r.value)}.")
     if gain := metrics.gain(split):
         answer.append(f"{verdict(gain)}: the difference in r is {interval(gain, sign=True)}.")
+    kept = metrics.result(metrics.network, "valid")  # the no-skill levels are those of the validation rows
+    loss = kept.scores[metrics.loss.lower()] if kept else None
+    if loss is not None and loss.value >= metrics.no_skill.get(CONSTANT, math.inf):
+        answer.append("By its validation loss it does no better than the same answer for every sequence.")
     return answer
 
 

@@ -21,7 +21,7 @@ def card(settings: Settings, record: dict[str, Any], metrics: dict[str, Any]) ->
     ]
     by_model = {(result["model"], result["split"]): result for result in metrics["results"]}
     for split in ("valid", "test"):
-        if (own := by_model.get((settings.network.model, split))) is None:
+        if (own := by_model.get((network["spec"], split))) is None:
             continue
         ridge = by_model["k-mer ridge", split]
         interval = f"{own['r']['value']:.3f} ({own['r']['low']:.3f} to {own['r']['high']:.3f})" if own["r"] else "-"

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,8 @@ RUN, DATA, HISTORY, METRICS, PREDICTIONS, REPORT = (
     "report.html",
 )
 BUNDLE = ("model.safetensors", "config.json", "README.md")
+_RECORD = {"status", "identity", "epochs", "stream", "network", "estimate_seconds", "seconds"}
+"""What a resumed run needs of its `run.json`."""
 
 
 def default_folder(table: Path | str, settings: Settings) -> Path:
@@ -58,12 +61,13 @@ def open_folder(folder: Path, identity: dict[str, Any], *, resume: bool, overwri
     Raises
     ------
     InputError
-        If the folder holds something else, or a run that is not to be touched.
+        If the folder holds something else, a run that is not to be touched, or cannot be written to.
     """
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other; give one of them")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file, expected a folder for the run; choose another --output")
+    _check_writable(folder)
     if not folder.exists() or not any(folder.iterdir()):
         if resume:
             raise InputError(f"{folder}: no run to resume here; leave --resume out to start it")
@@ -79,7 +83,8 @@ def open_folder(folder: Path, identity: dict[str, Any], *, resume: bool, overwri
         raise InputError(f"{folder}: holds a run already ({record['status']}); {hint}, or choose another --output")
     if wrong := _first_difference(record["identity"], identity):
         raise InputError(
-            f"{folder}: the run to resume has other settings: {wrong}; use the same command, plus --resume"
+            f"{folder}: the run to resume {wrong}; resume it with the same command and table, or choose another "
+            "--output"
         )
     return record
 
@@ -95,11 +100,11 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / RUN
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if not {"status", "identity"} <= record.keys():
-            raise ValueError("keys are missing")
+        if missing := sorted(_RECORD - record.keys()):
+            raise ValueError(f"{missing[0]!r} is missing")
     except FileNotFoundError as error:
         raise InputError(f"{folder}: not empty and not a run ({RUN} is missing); choose another --output") from error
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: damaged ({error}); remove the folder or choose another --output") from error
     return record
 
@@ -155,11 +160,29 @@ def _memory_gb() -> float | None:
         return None
 
 
+def _check_writable(folder: Path) -> None:
+    """Try to write where the folder is or will be, before any work is done."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        with tempfile.TemporaryDirectory(prefix=".leanseq-", dir=place):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot write a run here ({place}: {error.strerror or error}); choose another --output"
+        ) from error
+
+
 def _first_difference(before: Any, now: Any, name: str = "") -> str:
     """The first value that differs, in words."""
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in before.keys() | now.keys():
+        for key in sorted(before.keys() | now.keys()):
             if wrong := _first_difference(before.get(key), now.get(key), key):
                 return wrong
         return ""
-    return "" if before == now else f"{name} was {before!r}, is now {now!r}"
+    if before == now:
+        return ""
+    if name == "fingerprint":
+        return "was of another table, or its rows have changed"
+    return f"has other settings: {name} was {before!r}, is now {now!r}"

@@ -26,6 +26,7 @@ from ..training.estimate import measure
 from ..training.evaluate import activated_outputs
 from ..training.fit import Interrupted, Watcher, fit
 from ..training.inputs import Channels
+from ..training.learner import Epoch
 from ..training.objectives import Objective
 from ..training.recipe import Recipe
 from .card import card
@@ -129,43 +130,36 @@ def train(
     keep_memory()
     set_threads(settings.machine.threads)
     device = choose_device(settings.machine.device)
-    for name, value in summarise(table).lines():
-        say(f"{name:<22}{value}")
     job = make_job(table, settings, device)
-    prepared = job.prepared
-    say(
-        f"{'construct':<22}{prepared.construct.name}, {prepared.construct_words}; window {prepared.construct.length} bp"
-    )
-    if prepared.misfits:
-        say(f"{'without adapters':<22}{prepared.misfits:,} rows, kept")
-    say(f"{'split':<22}{prepared.split_words}")
-    say(f"{'leakage':<22}{prepared.leakage.words}")
     folder = Path(output) if output is not None else default_folder(table.path, settings)
     identity = {"settings": settings.to_dict(), "fingerprint": fingerprint(table)}
     record = open_folder(folder, identity, resume=resume, overwrite=overwrite)
     if record is not None and record["status"] == "finished":
         say(f"{folder} is finished already; nothing to do")
         return read_run(folder, device)
-    record, recipe = _begin(folder, record, identity, job, table, settings, device, say)
+    facts = _facts(table, job)
+    for name, words in [*facts["lines"], *facts["choices"]]:
+        say(f"{name:<22}{words}")
+    if record is None:
+        record = _plan(job, table, settings, device, identity)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / DATA, facts)
+    record["status"] = "running"
+    write_record(folder, record)
+    recipe = replace(job.recipe, epochs=record["epochs"], stream=record["stream"])
+    network = record["network"]
+    say(f"{'network':<22}{network['spec']} ({network['size']}), {network['parameters']:,} parameters, on {device}")
+    steps = recipe.steps_per_epoch(len(job.prepared.split.train))
+    say(f"{'estimate':<22}{_duration(record['estimate_seconds'])} for {recipe.epochs} epochs of {steps:,} steps")
     began = time.perf_counter()
     try:
-        history = fit(
-            job.model.network,
-            job.model.objective,
-            job.model.channels,
-            recipe,
-            prepared.examples.take(prepared.split.train),
-            prepared.examples.take(prepared.split.valid),
-            seed=settings.machine.seed,
-            folder=folder,
-            watcher=watcher,
-        )
-    except Interrupted:
-        _close(folder, record, "interrupted", began)
+        history = _fit(job, recipe, settings.machine.seed, folder, watcher)
+    except (Interrupted, InputError) as error:
+        _close(folder, record, "interrupted" if isinstance(error, Interrupted) else "failed", began)
         raise
-    pl.DataFrame([asdict(epoch) for epoch in history]).write_csv(folder / HISTORY)
-    seconds = sum(epoch.seconds for epoch in history)
-    metrics = _evaluate(folder, table, job, recipe, settings.network.model, seconds)
+    with atomic_path(folder / HISTORY) as path:
+        pl.DataFrame([asdict(epoch) for epoch in history]).write_csv(path)
+    metrics = _evaluate(folder, table, job, recipe, sum(epoch.seconds for epoch in history))
     save(job.model, folder, card(settings, record, metrics))
     _close(folder, record, "finished", began)
     write_report(folder)
@@ -205,81 +199,67 @@ def make_job(table: Table, settings: Settings, device: str) -> Job:
     return Job(prepared, model, recipe)
 
 
-def _begin(
-    folder: Path,
-    record: dict[str, Any] | None,
-    identity: dict[str, Any],
-    job: Job,
-    table: Table,
-    settings: Settings,
-    device: str,
-    say: Callable[[str], None],
-) -> tuple[dict[str, Any], Recipe]:
-    """Estimate the time, settle the number of epochs and write the first files; or take these from the record."""
+def _facts(table: Table, job: Job) -> dict[str, Any]:
+    """Content of `data.json`: what the table holds and what was chosen for it."""
+    summary, prepared = summarise(table), job.prepared
+    construct = f"{prepared.construct.name}, {prepared.construct_words}"
+    choices = [("construct", f"{construct}; window {prepared.construct.length} bp")]
+    if prepared.misfits:
+        choices.append(("without adapters", f"{prepared.misfits:,} rows, kept"))
+    choices += [("split", prepared.split_words), ("leakage", prepared.leakage.words)]
+    return {
+        "summary": summary.to_dict(),
+        "lines": summary.lines(),
+        "choices": choices,
+        "construct": prepared.construct.to_dict(),
+        "construct_words": construct,
+        "misfits": prepared.misfits,
+        "split_words": prepared.split_words,
+        "leakage_words": prepared.leakage.words,
+    }
+
+
+def _plan(job: Job, table: Table, settings: Settings, device: str, identity: dict[str, Any]) -> dict[str, Any]:
+    """Estimate the time, settle the number of epochs and start the content of `run.json`."""
     prepared, model = job.prepared, job.model
-    if record is not None:
-        recipe = replace(job.recipe, epochs=record["epochs"], stream=record["stream"])
-        record["status"] = "running"
-        write_record(folder, record)
-        return record, recipe
     rows = len(prepared.split.train)
     train, valid = (prepared.examples.take(part) for part in prepared.split[:2])
     pace = measure(model.network, model.objective, model.channels, job.recipe, train, valid)
     recipe = job.recipe
     if settings.machine.budget is not None:
-        budget = read_budget(settings.machine.budget)
-        recipe = replace(recipe, epochs=pace.epochs(recipe, rows, budget))
-        if pace.seconds(recipe, rows) > budget and recipe.strands != "both":
-            fitting = int((budget - pace.look) / pace.step) * recipe.batch
-            recipe = replace(recipe, stream=min(max(fitting, recipe.batch), rows))
-    estimate = pace.seconds(recipe, rows)
+        recipe = pace.within(recipe, rows, read_budget(settings.machine.budget))
+    machine = hardware(device)
     parameters = sum(weight.numel() for weight in model.network.parameters())
-    say(f"{'network':<22}{settings.network.model} ({settings.network.size}), {parameters:,} parameters, on {device}")
-    say(f"{'estimate':<22}{_duration(estimate)} for {recipe.epochs} epochs of {recipe.steps_per_epoch(rows):,} steps")
-    record = {
+    groups = settings.to_dict()
+    return {
         "status": "running",
-        "leanseq": hardware(device)["leanseq"],
+        "leanseq": machine["leanseq"],
         "identity": identity,
-        "settings": {
-            **settings.to_dict()["network"],
-            **settings.to_dict()["data"],
-            **settings.to_dict()["machine"],
-            "recipe": recipe.to_dict(),
-        },
+        "settings": {**groups["network"], **groups["data"], **groups["machine"], "recipe": recipe.to_dict()},
         "epochs": recipe.epochs,
         "stream": recipe.stream,
-        "network": {**dict(model.network.config), "parameters": parameters},
+        "network": {**model.network.config, "parameters": parameters},
         "data": {"table": Path(table.path).name, "fingerprint": identity["fingerprint"], "rows": len(table)},
-        "hardware": hardware(device),
+        "hardware": machine,
         "started": now(),
         "seconds": 0.0,
-        "estimate_seconds": round(estimate, 1),
+        "estimate_seconds": round(pace.seconds(recipe, rows), 1),
         "peak_memory_mb": None,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_record(folder, record)
-    summary = summarise(table)
-    write_json(
-        folder / DATA,
-        {
-            "summary": summary.to_dict(),
-            "lines": summary.lines(),
-            "construct": prepared.construct.to_dict(),
-            "construct_words": f"{prepared.construct.name}, {prepared.construct_words}",
-            "misfits": prepared.misfits,
-            "split_words": prepared.split_words,
-            "leakage_words": prepared.leakage.words,
-        },
-    )
-    return record, recipe
 
 
-def _evaluate(folder: Path, table: Table, job: Job, recipe: Recipe, name: str, seconds: float) -> dict[str, Any]:
+def _fit(job: Job, recipe: Recipe, seed: int, folder: Path, watcher: Watcher | None) -> list[Epoch]:
+    parts = job.model.network, job.model.objective, job.model.channels, recipe
+    train, valid = (job.prepared.examples.take(rows) for rows in job.prepared.split[:2])
+    return fit(*parts, train, valid, seed=seed, folder=folder, watcher=watcher)
+
+
+def _evaluate(folder: Path, table: Table, job: Job, recipe: Recipe, seconds: float) -> dict[str, Any]:
     """Score network and baselines on validation and test rows; write predictions and metrics."""
     prepared, model = job.prepared, job.model
     parts = {"valid": prepared.split.valid, "test": prepared.split.test}
     asked = np.concatenate(list(parts.values()))
-    answers = [_answer(name, model, prepared, asked, seconds), *baseline_answers(prepared, asked)]
+    answers = [_answer(model, prepared, asked, seconds), *baseline_answers(prepared, asked)]
     ceiling = noise_ceiling(table.frame)
     train, results, differences = prepared.examples.expression[prepared.split.train], [], []
     start = 0
@@ -321,7 +301,7 @@ def _evaluate(folder: Path, table: Table, job: Job, recipe: Recipe, name: str, s
     return metrics
 
 
-def _answer(name: str, model: Model, prepared: Prepared, rows: np.ndarray, seconds: float) -> Answer:
+def _answer(model: Model, prepared: Prepared, rows: np.ndarray, seconds: float) -> Answer:
     codes, values = prepared.examples.codes[rows], prepared.examples.expression[rows]
     activated = activated_outputs(
         model.network, model.objective, model.channels, codes, both_strands=model.both_strands
@@ -329,7 +309,9 @@ def _answer(name: str, model: Model, prepared: Prepared, rows: np.ndarray, secon
     kl = None
     if model.objective.kind == "kl":
         kl = model.objective.loss_of_activated(activated, model.objective.targets(values)).double().numpy()
-    return Answer(name, model.objective.expression(activated).double().numpy(), kl, seconds)
+    return Answer(
+        str(model.network.config["spec"]), model.objective.expression(activated).double().numpy(), kl, seconds
+    )
 
 
 def _close(folder: Path, record: dict[str, Any], status: str, began: float) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from ..data.construct import BUILT_IN, MATCH_SHARE, Construct, infer, read_construct
-from ..data.homology import homology_groups, identical_groups, inserts
+from ..data.homology import constant_ends, homology_groups, identical_groups, inserts
 from ..data.splits import Leakage, Split, leakage, nested_subsets, split_by_column, split_by_group
 from ..data.table import Table
 from ..errors import InputError
@@ -69,7 +69,7 @@ def prepare(table: Table, settings: DataSettings) -> Prepared:
             f"{table.path}: column 'expression' is {values[0]:g} in every row, expected values that differ"
         )
     construct, words = choose_construct(table, settings)
-    bare = inserts(table.sequences, construct)
+    bare = inserts(table.sequences, Construct("ends", *constant_ends(table.sequences)))
     groups, split, split_words = _split(table, bare, settings)
     for name, least in (("train", FEWEST_TRAIN), ("valid", FEWEST_VALID)):
         if len(rows := getattr(split, name)) < least:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,9 +38,14 @@ class Pace:
         """Seconds that a whole training of `rows` rows takes."""
         return recipe.epochs * (recipe.steps_per_epoch(rows) * self.step + self.look)
 
-    def epochs(self, recipe: Recipe, rows: int, seconds: float) -> int:
-        """Epochs that fit into `seconds`; at least one."""
-        return max(1, int(seconds / (recipe.steps_per_epoch(rows) * self.step + self.look)))
+    def within(self, recipe: Recipe, rows: int, seconds: float) -> Recipe:
+        """The recipe with as many epochs as fit into `seconds`; if none fits, one of fewer rows, drawn at random."""
+        epoch = recipe.steps_per_epoch(rows) * self.step + self.look
+        if epoch <= seconds:
+            return replace(recipe, epochs=int(seconds / epoch))
+        steps = max(1, int((seconds - self.look) / self.step))
+        shown = steps * recipe.batch // (2 if recipe.strands == "both" else 1)
+        return replace(recipe, epochs=1, stream=min(max(shown, 1), rows))
 
 
 def measure(

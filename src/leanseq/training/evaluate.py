@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .inputs import Channels, network_input
 from .objectives import Objective
 
-BATCH = 512
+BATCH = 128
 
 
 @torch.no_grad()

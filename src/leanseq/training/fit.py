@@ -88,7 +88,8 @@ def fit(
             for batch in learner.rest_of_epoch():
                 learner.learn(*batch)
                 watcher.step(learner.step, learner.steps)
-                if stopped() or (folder and time.monotonic() - saved > SAVE_EVERY):
+                within_epoch = learner.step % learner.steps_per_epoch
+                if within_epoch and (stopped() or (folder and time.monotonic() - saved > SAVE_EVERY)):
                     learner.elapsed, began = learner.elapsed + time.perf_counter() - began, time.perf_counter()
                     learner.save(folder, history)
                     saved = time.monotonic()
@@ -99,6 +100,8 @@ def fit(
             watcher.epoch(history[-1])
             learner.save(folder, history)
             saved = time.monotonic()
+            if stopped():
+                raise Interrupted
     network.load_state_dict(learner.chosen())
     network.eval()
     return history
