@@ -18,7 +18,7 @@ EVERY = 10.0
 """Seconds between two lines of progress where no terminal listens."""
 
 
-app = App(help="List and fetch public data sets.")
+app = App(name="data", help="List and fetch public data sets.")
 
 
 @app.command(name="list")

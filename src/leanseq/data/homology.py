@@ -56,10 +56,11 @@ def constant_ends(sequences: pl.Series, share: float = 0.95) -> tuple[str, str]:
 
 def _common_start(sequences: pl.Series, share: float) -> str:
     common = ""
-    while len(common) < (sequences.str.len_bytes().max() or 0):  # pyright: ignore[reportOperatorIssue]
+    longest = int(sequences.str.len_bytes().max())  # pyright: ignore[reportArgumentType]
+    while len(common) < longest:
         starts = sequences.str.head(len(common) + 1)
         start = str(starts.mode().sort()[0])
-        if (starts == start).mean() <= share:  # pyright: ignore[reportOptionalOperand]
+        if (starts == start).sum() <= share * len(starts):
             break
         common = start
     return common
