@@ -175,7 +175,7 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
 
 def _model(config: dict[str, Any]) -> Model:
     """An untrained model as a configuration describes it; raises what `load` turns into one line."""
-    construct = constructs.from_dict(config["construct"], "construct")
+    construct = constructs.from_dict(config["construct"], "config")
     objective, channels = Objective.from_dict(config["objective"]), Channels(**config["channels"])
     both_strands, _ = config["both_strands"], config["sha256"]
     for name, value in {"both_strands": both_strands, **asdict(channels)}.items():

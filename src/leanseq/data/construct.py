@@ -74,7 +74,7 @@ class Construct:
             )
         if self.length and self.length < self.adapter_length:
             raise InputError(
-                f"construct: length {self.length} is shorter than its adapters ({self.adapter_length} bp); raise it"
+                f"construct: length {self.length} is too short for its adapters, expected {self.adapter_length} bp"
             )
 
     @property

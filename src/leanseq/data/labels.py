@@ -52,7 +52,7 @@ class SoftBins:
 
         Examples
         --------
-        >>> SoftBins().spread(np.array([11.0]))[0, 9:14].round(4).tolist()
+        >>> [round(float(p), 4) for p in SoftBins().spread(np.array([11.0]))[0, 9:14]]
         [0.0013, 0.1573, 0.6827, 0.1573, 0.0013]
         """
         inner = self.centres[1:] - self.width / 2

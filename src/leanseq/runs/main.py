@@ -327,7 +327,7 @@ def _duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> _duration(45), _duration(600), _duration(9000)
+    >>> _duration(45.0), _duration(600.0), _duration(9000.0)
     ('about 45 s', 'about 10 min', 'about 2.5 h')
     """
     if seconds < 90:

@@ -187,11 +187,12 @@ def _by_column(table: Table, settings: DataSettings) -> tuple[Split, str]:
 
 
 def _drawn(groups: Int64[np.ndarray, " n"], settings: DataSettings) -> Split:
-    valid = 0.1 if settings.valid == "auto" else read_size("valid", settings.valid)
+    tenth = max(len(groups) // 10, FEWEST_VALID)
+    valid = tenth if settings.valid == "auto" else read_size("valid", settings.valid)
     rest = settings.test == "rest" or (settings.test == "auto" and settings.train != "all")
     if rest and settings.train == "all":
         raise InputError("--test rest needs --train to say how many rows to train on")
-    test = 0 if rest else 0.1 if settings.test == "auto" else read_size("test", settings.test)
+    test = 0 if rest else tenth if settings.test == "auto" else read_size("test", settings.test)
     split = split_by_group(groups, valid, test, settings.split_seed)
     if settings.train == "all":
         return split

@@ -15,7 +15,7 @@ def one_cycle(step: int, steps: int, peak: float) -> float:
 
     Examples
     --------
-    >>> [round(one_cycle(step, 11, 1.0), 6) for step in (0, 2, 10)]
+    >>> [round(one_cycle(step, 10, 1.0), 6) for step in (0, 2, 9)]
     [0.04, 1.0, 4e-06]
     """
     start, end = peak / START_DIVISOR, peak / START_DIVISOR / END_DIVISOR
