@@ -234,6 +234,7 @@ def _plan(job: Job, table: Table, settings: Settings, device: str, identity: dic
     return {
         "status": "running",
         "leanseq": machine["leanseq"],
+        "command": settings.command(table.path),
         "identity": identity,
         "settings": {**groups["network"], **groups["data"], **groups["machine"], "recipe": recipe.to_dict()},
         "epochs": recipe.epochs,
@@ -259,7 +260,7 @@ def _evaluate(folder: Path, table: Table, job: Job, recipe: Recipe, seconds: flo
     prepared, model = job.prepared, job.model
     parts = {"valid": prepared.split.valid, "test": prepared.split.test}
     asked = np.concatenate(list(parts.values()))
-    answers = [_answer(model, prepared, asked, seconds), *baseline_answers(prepared, asked)]
+    answers = [_answer(model, prepared, asked, seconds), *baseline_answers(prepared, model.objective, asked)]
     ceiling = noise_ceiling(table.frame)
     train, results, differences = prepared.examples.expression[prepared.split.train], [], []
     start = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..baselines.constant import Constant
 from ..baselines.kmer_ridge import KmerRidge
 from ..evaluation.bootstrap import Interval, bootstrap, bootstrap_mean, compare
 from ..training.inputs import Examples
+from ..training.objectives import Objective
 from .prepare import Prepared
 
 RIDGE, CONSTANT = "k-mer ridge", "constant"
@@ -30,19 +31,21 @@ class Answer:
     seconds: float
 
 
-def baseline_answers(prepared: Prepared, rows: Int64[np.ndarray, " n"]) -> list[Answer]:
+def baseline_answers(prepared: Prepared, objective: Objective, rows: Int64[np.ndarray, " n"]) -> list[Answer]:
     """Train the constant and the k-mer ridge and ask them about `rows`.
 
     The ridge's penalty is chosen on the validation rows, which flatters it a little there.
     """
     train, valid = (prepared.examples.take(part) for part in prepared.split[:2])
-    asked = prepared.examples.codes[rows]
+    asked = prepared.examples.take(rows)
     out = []
     for name, kind in ((RIDGE, KmerRidge), (CONSTANT, Constant)):
         began = time.perf_counter()
         model = kind.fit(train.codes, train.expression, valid.codes, valid.expression, train.weight)
         seconds = time.perf_counter() - began
-        out.append(Answer(name, np.asarray(model.predict(asked), dtype=np.float64), None, seconds))
+        out.append(Answer(name, np.asarray(model.predict(asked.codes), dtype=np.float64), None, seconds))
+    if objective.kind == "kl":
+        out[-1] = replace(out[-1], kl=objective.constant_losses(train.expression, asked.expression))
     return out
 
 

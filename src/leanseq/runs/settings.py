@@ -6,6 +6,7 @@ The command line, Python and configuration files all fill these same fields.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
@@ -180,6 +181,25 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, grouped."""
         return asdict(self)
+
+    def command(self, table: str) -> str:
+        """The command line that gives these settings: every one that is not the default.
+
+        Examples
+        --------
+        >>> Settings.make(model="legnet-optimized+lstm", set=["lstm.hidden=64"], reverse=True).command("t.tsv")
+        'leanseq train t.tsv --model legnet-optimized+lstm --set lstm.hidden=64 --reverse'
+        """
+        words, plain = ["leanseq", "train", table], Settings()
+        for part in fields(self):
+            group = getattr(self, part.name)
+            for item in fields(group):
+                value, flag = getattr(group, item.name), f"--{item.name.replace('_', '-')}"
+                if value == getattr(getattr(plain, part.name), item.name):
+                    continue
+                for one in value if isinstance(value, list) else [value]:
+                    words += [flag] if one is True else [flag, str(one)]
+        return shlex.join(words)
 
     @staticmethod
     def make(**values: Any) -> Settings:

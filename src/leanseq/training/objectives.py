@@ -90,6 +90,16 @@ class Objective:
         centres = torch.as_tensor(self.bins.centres, dtype=torch.float32, device=activated.device)
         return (activated @ centres - self.mean) / self.sd
 
+    def constant_losses(
+        self, train: Float[np.ndarray, " n"], expression: Float[np.ndarray, " m"]
+    ) -> Float[np.ndarray, " m"]:
+        """Loss of each value, in the reported unit, if the answer is always the average of the training labels."""
+        if self.kind != "kl":
+            return (expression - train.mean()) ** 2
+        target = self.targets(expression)
+        average = self.targets(train).mean(0, keepdim=True).expand_as(target)
+        return self.loss_of_activated(average, target).double().numpy()
+
     def no_skill(self, train: Float[np.ndarray, " n"], expression: Float[np.ndarray, " m"]) -> dict[str, float]:
         """Losses on `expression` that need no sequence at all.
 
@@ -99,15 +109,12 @@ class Objective:
             `constant`: always answer with the training labels' average. For KL also `uniform`: all bins alike,
             an untrained network.
         """
-        if self.kind != "kl":
-            return {"constant": float(np.mean((expression - train.mean()) ** 2))}
-        target = self.targets(expression)
-        average = self.targets(train).mean(0, keepdim=True).expand_as(target)
-        flat = torch.full_like(target, 1 / self.bins.count)
-        return {
-            "constant": float(self.loss_of_activated(average, target).mean()),
-            "uniform": float(self.loss_of_activated(flat, target).mean()),
-        }
+        levels = {"constant": float(self.constant_losses(train, expression).mean())}
+        if self.kind == "kl":
+            target = self.targets(expression)
+            flat = torch.full_like(target, 1 / self.bins.count)
+            levels["uniform"] = float(self.loss_of_activated(flat, target).mean())
+        return levels
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for `config.json`."""
