@@ -13,20 +13,12 @@ import polars as pl
 import pytest
 
 import leanseq
-from leanseq import InputError, LeanseqRegressor, load, train
+from leanseq import InputError, load, train
 from leanseq.cli import main
 from leanseq.runs.settings import Settings
+from toy import LEFT, RIGHT, rows
 
-LEFT, RIGHT = "TGCATTTTTTTCACATC", "GGTTACGGCTGTT"
 QUICK = {"size": "tiny", "epochs": 1, "batch": 32, "threads": 1}
-
-
-def rows(n=160, seed=0):
-    rng = np.random.default_rng(seed)
-    inserts = ["".join(rng.choice(list("ACGT"), 40)) for _ in range(n)]
-    inserts = [s[:20] + "TATAAA" + s[26:] if i % 2 else s for i, s in enumerate(inserts)]
-    values = np.where(np.arange(n) % 2, 12.0, 5.0) + rng.normal(0, 1, n)
-    return pl.DataFrame({"sequence": [LEFT + s + RIGHT for s in inserts], "expression": values.clip(0, 17)})
 
 
 @pytest.fixture(scope="module")
@@ -207,48 +199,6 @@ def test_flat_settings_reach_their_groups():
     assert settings.network.options == {"lstm.hidden": "8"}
     with pytest.raises(InputError, match="did you mean 'weight_decay'"):
         Settings.make(weight_decai=1)
-
-
-def test_the_estimator_fits_predicts_and_clones():
-    from sklearn.base import clone
-    from sklearn.model_selection import cross_val_score
-
-    frame = rows()
-    estimator = LeanseqRegressor(size="tiny", epochs=2, batch=16, threads=1)
-    X, y = frame["sequence"].to_list(), frame["expression"].to_numpy()
-    fitted = clone(estimator).fit(X, y)
-    assert fitted.predict(X).shape == (160,)
-    assert np.array_equal(fitted.predict(X), clone(estimator).fit(X, y).predict(X))
-    assert len(cross_val_score(estimator, np.array(X, dtype=object), y, cv=2)) == 2
-    with pytest.raises(InputError, match="one value per sequence"):
-        estimator.fit(X, y[:-1])
-    with pytest.raises(ValueError, match="expected sequences"):
-        estimator.fit([1.0] * 160, y)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"model": "legnet-dream2022"},
-        {"size": "small"},
-        {"objective": "mse"},
-        {"epochs": 1},
-        {"batch": 32},
-        {"lr": 1e-3},
-        {"weight_decay": 0.5},
-        {"construct": "none"},
-        {"valid": 0.3},
-        {"seed": 1},
-    ],
-    ids=str,
-)
-def test_every_parameter_of_the_estimator_changes_something(changed):
-    frame = rows(100)
-    X, y = frame["sequence"].to_list(), frame["expression"].to_numpy()
-    base = {"size": "tiny", "epochs": 2, "batch": 16, "threads": 1}
-    first = LeanseqRegressor(**base).fit(X, y)
-    other = LeanseqRegressor(**{**base, **changed}).fit(X, y)
-    assert not np.array_equal(first.predict(X), other.predict(X))
 
 
 def test_a_folder_can_be_moved(run, tmp_path):

@@ -22,7 +22,9 @@ class LeanseqRegressor(RegressorMixin, BaseEstimator):
     """Predict expression from sequences, scikit-learn style.
 
     Holds back a tenth of the rows (homologs together) for validation, unless `valid` says otherwise; no test rows, for
-    these are scikit-learn's business.
+    these are scikit-learn's business. Of scikit-learn's `check_estimator`, the checks of cloning, parameters, tags and
+    representation apply and pass; those that feed two-dimensional arrays of numbers (NaN, sparse, dtype, n_features_in_,
+    shape checks and the like) do not apply to sequences.
 
     Parameters
     ----------
