@@ -73,6 +73,17 @@ def test_the_estimator_fits_predicts_and_clones():
         estimator.fit([1.0] * 160, y)
 
 
+def predictions(**changed):
+    frame = rows(60)
+    X, y = frame["sequence"].to_list(), frame["expression"].to_numpy()
+    return LeanseqRegressor(**{**QUICK, "epochs": 2, **changed}).fit(X, y).predict(X)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return predictions()
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -89,10 +100,5 @@ def test_the_estimator_fits_predicts_and_clones():
     ],
     ids=str,
 )
-def test_every_parameter_of_the_estimator_changes_something(changed):
-    frame = rows(100)
-    X, y = frame["sequence"].to_list(), frame["expression"].to_numpy()
-    base = {"size": "tiny", "epochs": 2, "batch": 16, "threads": 1}
-    first = LeanseqRegressor(**base).fit(X, y)
-    other = LeanseqRegressor(**{**base, **changed}).fit(X, y)
-    assert not np.array_equal(first.predict(X), other.predict(X))
+def test_every_parameter_of_the_estimator_changes_something(plain, changed):
+    assert not np.array_equal(plain, predictions(**changed))

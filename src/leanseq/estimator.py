@@ -23,8 +23,8 @@ class LeanseqRegressor(RegressorMixin, BaseEstimator):
 
     Holds back a tenth of the rows (homologs together) for validation, unless `valid` says otherwise; no test rows, for
     these are scikit-learn's business. Of scikit-learn's `check_estimator`, the checks of cloning, parameters, tags and
-    representation apply and pass; those that feed two-dimensional arrays of numbers (NaN, sparse, dtype, n_features_in_,
-    shape checks and the like) do not apply to sequences.
+    representation apply and pass; those that feed two-dimensional arrays of numbers (NaN, sparse, dtype, shape checks
+    and the like) do not apply to sequences.
 
     Parameters
     ----------

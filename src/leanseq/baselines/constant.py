@@ -45,12 +45,3 @@ class Constant:
     def predict(self, codes: UInt8[np.ndarray, "n length"]) -> Float[np.ndarray, " n"]:
         """Return the same value for every row."""
         return np.full(len(codes), self.value)
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the value as an array."""
-        return {"value": np.array([self.value])}
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> Constant:
-        """Restore a constant from its array."""
-        return cls(float(state["value"][0]))

@@ -101,15 +101,6 @@ class KmerRidge:
         """Return expression in the unit of the training table."""
         return _predict(codes, self.weights, self.intercept)
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Return weights and numbers as arrays."""
-        return {"weights": self.weights, "numbers": np.array([self.intercept, self.penalty, self.valid_r])}
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> KmerRidge:
-        """Restore a fitted ridge from its arrays."""
-        return cls(state["weights"], *(float(number) for number in state["numbers"]))
-
 
 def _indices(codes: UInt8[np.ndarray, "n length"]) -> Int32[np.ndarray, "n places"]:
     """Number the k-mer at every place, for all k; k-mers with N get the number after the last."""

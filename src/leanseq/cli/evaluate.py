@@ -33,7 +33,7 @@ def evaluate(
     subsets
         Columns of the table that mark rows with 1 (or true): each is also scored by itself.
     output
-        Where to write the figures as well: `.tsv`, `.csv` or `.parquet`.
+        Where to write the figures as well: `.tsv`, `.csv`, `.tsv.gz` or `.parquet`.
     sequence_column
         Column of the sequences.
     expression_column
@@ -49,17 +49,12 @@ def evaluate(
     """
     import polars as pl
 
-    from ..apply.bundle import load
     from ..apply.evaluate import evaluate as score
     from ..data.table import read_table
-    from ..training.cpu import choose_device, keep_memory, set_threads
-    from .output import check_output, write_frame
+    from .output import check_output, open_model, write_frame
 
-    if output is not None:
-        check_output(output, overwrite=overwrite)
-    keep_memory()
-    set_threads(threads)
-    model = load(run, device=choose_device(device))
+    check_output(output, overwrite=overwrite)
+    model = open_model(run, device, threads)
     measured = read_table(table, sequence=sequence_column, expression=expression_column)
     rows = score(model, measured, subsets or [], misfits=misfits)
     print(f"{'rows':<18}{'n':>8}  {'r (95 % interval)':<26}{'rho (95 % interval)'}")

@@ -40,7 +40,7 @@ def lr_range(
     steps
         Steps of the test.
     output
-        Where to write learning rate and loss of each step: `.tsv`, `.csv` or `.parquet`.
+        Where to write learning rate and loss of each step: `.tsv`, `.csv`, `.tsv.gz` or `.parquet`.
     overwrite
         Replace the output file.
     """
@@ -52,8 +52,7 @@ def lr_range(
     from ..training.lr_range import range_test
     from .output import check_output, write_frame
 
-    if output is not None:
-        check_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite)
     settings = Settings(data, network, recipe, machine)
     measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
     keep_memory()

@@ -1,4 +1,4 @@
-"""Where a command's table goes."""
+"""What commands that use a model share: opening it, and where their table goes."""
 
 from __future__ import annotations
 
@@ -6,31 +6,37 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
-
 if TYPE_CHECKING:
     import polars as pl
 
-SUFFIXES = (".tsv", ".csv", ".parquet")
+    from ..apply.bundle import Model
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
+def open_model(run: Path, device: str, threads: int) -> Model:
+    """Load a model onto a device, with the processor set up."""
+    from ..apply.bundle import load
+    from ..training.cpu import choose_device, keep_memory, set_threads
+
+    keep_memory()
+    set_threads(threads)
+    return load(run, device=choose_device(device))
+
+
+def check_output(path: Path | None, *, overwrite: bool) -> None:
     """Refuse an output file that exists or has an unknown kind, before any work is done."""
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"{path}: unknown kind of output, expected a name that ends in {', '.join(SUFFIXES)}")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; give another --output, or --overwrite")
+    from ..data.writing import check_new, table_suffix
+
+    if path is not None:
+        table_suffix(path)
+        check_new(path, overwrite)
 
 
 def write_frame(frame: pl.DataFrame, path: Path | None) -> None:
     """Write a table to a file by its suffix, or as TSV to standard output."""
-    from ..files import atomic_path
+    from ..data.writing import table_writer
 
     if path is None:
         sys.stdout.write(frame.write_csv(separator="\t"))
         return
-    with atomic_path(path) as temporary:
-        if path.suffix == ".parquet":
-            frame.write_parquet(temporary)
-        else:
-            frame.write_csv(temporary, separator="\t" if path.suffix == ".tsv" else ",")
+    with table_writer(path) as write:
+        write(frame)

@@ -28,7 +28,7 @@ def predict(
     sequences
         TSV, CSV, Parquet or FASTA with sequences as in the training table.
     output
-        Where to write: `.tsv`, `.csv` or `.parquet`; by default TSV on standard output.
+        Where to write: `.tsv`, `.csv`, `.tsv.gz` or `.parquet`; by default TSV on standard output.
     sequence_column
         Column of the sequences.
     misfits
@@ -42,18 +42,13 @@ def predict(
     """
     import polars as pl
 
-    from ..apply.bundle import load
     from ..data.table import read_table
     from ..errors import InputError
-    from ..training.cpu import choose_device, keep_memory, set_threads
-    from .output import check_output, write_frame
+    from .output import check_output, open_model, write_frame
     from .progress import say
 
-    if output is not None:
-        check_output(output, overwrite=overwrite)
-    keep_memory()
-    set_threads(threads)
-    model = load(run, device=choose_device(device))
+    check_output(output, overwrite=overwrite)
+    model = open_model(run, device, threads)
     table = read_table(sequences, sequence=sequence_column, expression=None)
     if "prediction" in table.frame.columns:
         raise InputError(f"{sequences}: has a column 'prediction' already; rename it")

@@ -26,6 +26,12 @@ MAX_LENGTH = 100_000
 """Longest window, bp: one row then takes megabytes in every layer."""
 
 
+def _check_kind(name: str, value: object) -> None:
+    kind, words = (int, "a whole number") if name == "length" else (str, "text")
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"construct: {name} is {value!r}, expected {words}")
+
+
 @dataclass(frozen=True)
 class Construct:
     """A reporter construct; immutable and checked when made.
@@ -57,9 +63,7 @@ class Construct:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            kind, words = (int, "a whole number") if field.name == "length" else (str, "text")
-            if not isinstance(value, kind) or isinstance(value, bool):
-                raise InputError(f"construct: {field.name} is {value!r}, expected {words}")
+            _check_kind(field.name, value)
             if isinstance(value, str) and field.name != "name":
                 letters = value.strip().upper()
                 if wrong := set(letters) - set(LETTERS):
@@ -74,7 +78,7 @@ class Construct:
             )
         if self.length and self.length < self.adapter_length:
             raise InputError(
-                f"construct: length {self.length} is too short for its adapters, expected {self.adapter_length} bp"
+                f"construct: length {self.length} is shorter than its adapters, expected {self.adapter_length} bp"
             )
 
     @property
@@ -205,6 +209,8 @@ def from_dict(values: dict[str, Any], where: str) -> Construct:
             hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
             raise InputError(f"{where}: unknown key {key!r} in a construct; {hint}")
     try:
+        for key, value in values.items():
+            _check_kind(key, value)
         return Construct(**values)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error

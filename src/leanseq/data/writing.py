@@ -1,4 +1,4 @@
-"""Write tables whole or not at all: TSV, gzipped TSV or Parquet, chosen by the name."""
+"""Write tables whole or not at all: TSV, CSV, gzipped TSV or Parquet, chosen by the name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import polars as pl
 from ..errors import InputError
 from ..files import atomic_path
 
-TABLE_SUFFIXES = (".tsv", ".tsv.gz", ".parquet")
+TABLE_SUFFIXES = (".tsv", ".csv", ".tsv.gz", ".parquet")
 
 
 def check_new(path: Path, overwrite: bool = False) -> None:
@@ -29,7 +29,7 @@ def check_new(path: Path, overwrite: bool = False) -> None:
 
 
 def table_suffix(path: Path) -> str:
-    """Which of `.tsv`, `.tsv.gz`, `.parquet` a file name ends in.
+    """Which of `TABLE_SUFFIXES` a file name ends in.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def table_writer(path: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
     Parameters
     ----------
     path
-        A name that ends in `.tsv`, `.tsv.gz` or `.parquet`.
+        A name that ends in one of `TABLE_SUFFIXES`.
 
     Yields
     ------
@@ -78,11 +78,12 @@ def table_writer(path: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
         first = True
         with draft.open("wb") as raw:
             # No name and no time in the header: the same table gives the same bytes.
-            out = raw if suffix == ".tsv" else gzip.GzipFile("", "wb", 6, raw, mtime=0)
+            out = gzip.GzipFile("", "wb", 6, raw, mtime=0) if suffix == ".tsv.gz" else raw
+            separator = "," if suffix == ".csv" else "\t"
 
             def append(part: pl.DataFrame) -> None:
                 nonlocal first
-                out.write(part.write_csv(separator="\t", include_header=first).encode())
+                out.write(part.write_csv(separator=separator, include_header=first).encode())
                 first = False
 
             try:

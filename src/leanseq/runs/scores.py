@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64
 
-from ..baselines.constant import Constant
-from ..baselines.kmer_ridge import KmerRidge
+from ..baselines import BASELINES
 from ..evaluation.bootstrap import Interval, bootstrap, bootstrap_mean, compare
 from ..training.inputs import Examples
 from ..training.objectives import Objective
 from .prepare import Prepared
 
-RIDGE, CONSTANT = "k-mer ridge", "constant"
 MEASURES = {"r": "pearson", "rho": "spearman", "mse": "mse", "r2": "r2"}
 
 
@@ -39,7 +37,7 @@ def baseline_answers(prepared: Prepared, objective: Objective, rows: Int64[np.nd
     train, valid = (prepared.examples.take(part) for part in prepared.split[:2])
     asked = prepared.examples.take(rows)
     out = []
-    for name, kind in ((RIDGE, KmerRidge), (CONSTANT, Constant)):
+    for name, kind in BASELINES.items():
         began = time.perf_counter()
         model = kind.fit(train.codes, train.expression, valid.codes, valid.expression, train.weight)
         seconds = time.perf_counter() - began
