@@ -36,10 +36,6 @@ COMMA = PLAIN.replace("\t", ",")
 ZIPPED = gzip.compress(PLAIN.encode() * 100)
 
 
-ELSEWHERE = {"valid-inf", "list", "tensors-of-nothing", "epochs-and-a-half", "models"}
-"""Cases whose mend lies in files that others were changing when this was written."""
-
-
 def listing(folder):
     """Every path below a folder; of files also size and time of change."""
     stats = {path: path.stat() for path in folder.rglob("*")}
@@ -51,10 +47,9 @@ def says(message, pieces):
     assert re.search(".*".join(map(re.escape, pieces.split(" … "))), message), message
 
 
-def cases(table, unmended):
-    """Parameters of a table of cases, with ids; some are known to fail until they are mended."""
-    mark = pytest.mark.xfail(reason="the mend lies outside of data, apply and runs.folder", strict=False)
-    return [pytest.param(*case, id=name, marks=[mark] if name in unmended else []) for name, case in table.items()]
+def cases(table):
+    """Parameters of a table of cases, with ids."""
+    return [pytest.param(*case, id=name) for name, case in table.items()]
 
 
 @contextmanager
@@ -667,7 +662,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize(("values", "pieces"), cases(SETTINGS, ELSEWHERE))
+@pytest.mark.parametrize(("values", "pieces"), cases(SETTINGS))
 def test_a_setting_is_refused(toy, tmp_path, values, pieces):
     with refused(tmp_path, pieces):
         leanseq.train(toy, output=tmp_path / "run", **{**QUICK, **values})
@@ -770,7 +765,7 @@ CHECKPOINTS = {
 }
 
 
-@pytest.mark.parametrize(("progress", "tensors"), cases(CHECKPOINTS, ELSEWHERE))
+@pytest.mark.parametrize(("progress", "tensors"), cases(CHECKPOINTS))
 def test_a_damaged_checkpoint_is_refused(toy, run, progress, tensors):
     write(interrupted(run), progress, "checkpoint.json")
     if tensors is not None:
@@ -962,7 +957,10 @@ COMMANDS = {
     "misfit": ("short.tsv: line 2: column 'sequence' does not start with the left", "predict run short.tsv"),
     "misfit-to-file": ("short.tsv: line 2: column 'sequence' does not", "predict run short.tsv --output new.tsv"),
     "misfits-word": ("--misfits", "predict run short.tsv --misfits drop"),
-    "output-exists": ("toy.tsv: exists already; give another --output, or", "predict run toy.tsv --output toy.tsv"),
+    "output-exists": (
+        "toy.tsv: exists already; choose another name or add --overwrite",
+        "predict run toy.tsv --output toy.tsv",
+    ),
     "output-suffix": ("p.xlsx: unknown kind of output, expected … .tsv", "predict run toy.tsv --output p.xlsx"),
     "output-unwritable": ("p.tsv: cannot write the file", "predict run toy.tsv --output toy.tsv/p.tsv"),
     "predicted-twice": ("done.tsv: has a column 'prediction' already; rename it", "predict run done.tsv"),
@@ -973,7 +971,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize(("pieces", "line"), cases(COMMANDS, ELSEWHERE))
+@pytest.mark.parametrize(("pieces", "line"), cases(COMMANDS))
 def test_a_command_is_refused(command, toy, run, tmp_path, pieces, line):
     write(tmp_path, PLAIN.replace("\t2", "\tx"))
     shutil.copy(toy, tmp_path / "toy.tsv")

@@ -293,7 +293,7 @@ def test_commands(server, tmp_path, monkeypatch, capsys):
     command.fetch("toy", overwrite=True)
     with pytest.raises(InputError, match="--timeout is 0"):
         command.fetch("toy", timeout=0.0)
-    with pytest.raises(InputError, match="unknown kind of table"):
+    with pytest.raises(InputError, match="unknown kind of output"):
         command.fetch("toy", output=Path("toy.csv"))
 
 

@@ -199,6 +199,10 @@ def test_flat_settings_reach_their_groups():
     assert settings.network.options == {"lstm.hidden": "8"}
     with pytest.raises(InputError, match="did you mean 'weight_decay'"):
         Settings.make(weight_decai=1)
+    for wrong in ({"epochs": "x"}, {"epochs": 1.5}, {"reverse": 1}, {"lr": True}, {"set": "lstm.hidden=8"}):
+        with pytest.raises(InputError, match=r"setting \w+ is .*, expected"):
+            Settings.make(**wrong)
+    assert Settings.make(lr=1).recipe.lr == 1.0
 
 
 def test_a_folder_can_be_moved(run, tmp_path):

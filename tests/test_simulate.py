@@ -305,7 +305,7 @@ def test_command_refuses_to_overwrite(tmp_path):
 
 
 def test_command_names_its_mistakes(tmp_path):
-    with pytest.raises(InputError, match="unknown kind of table"):
+    with pytest.raises(InputError, match="unknown kind of output"):
         command(tmp_path / "toy.xlsx", rows=10)
     with pytest.raises(InputError, match="three different files"):
         command(tmp_path / "toy.tsv", rows=10, truth=tmp_path / "toy.tsv")

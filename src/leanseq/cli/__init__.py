@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from ..errors import InputError
 
@@ -21,7 +24,7 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 wrong input, 130 stopped."""
-    from cyclopts import App, CycloptsError
+    from cyclopts import App, CycloptsError, Parameter
 
     from .. import __version__
 
@@ -33,6 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
         exit_on_error=False,
         print_error=False,
         help_on_error=False,
+        default_parameter=Parameter(converter=_convert),
     )
     for name, (place, line) in COMMANDS.items():
         app.command(f"leanseq.cli.{place}", name=name, help=line)
@@ -47,6 +51,15 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(0)
+
+
+def _convert(kind: Any, tokens: Sequence[Any]) -> Any:
+    """Convert as cyclopts does, but round no number: `--epochs 1.5` is a mistake."""
+    from cyclopts import convert
+
+    if kind is int and not re.fullmatch(r"[-+]?\d+", tokens[0].value.strip()):
+        raise ValueError(f"{tokens[0].value!r}, expected a whole number")
+    return convert(kind, tokens)
 
 
 def stop(code: int, line: str) -> None:

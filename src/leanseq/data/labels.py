@@ -36,7 +36,8 @@ class SoftBins:
     sd: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.count < 2 or not self.width > 0 or not self.sd > 0 or not np.isfinite(self.first):
+        numbers = (self.first, self.width, self.sd)
+        if self.count < 2 or not self.width > 0 or not self.sd > 0 or not np.isfinite(numbers).all():
             raise InputError(
                 f"bins: {self.count} bins, width {self.width:g}, sd {self.sd:g}; expected 2 bins or more and positive "
                 "width and sd"

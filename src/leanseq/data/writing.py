@@ -44,7 +44,7 @@ def table_suffix(path: Path) -> str:
     for suffix in TABLE_SUFFIXES:
         if path.name.lower().endswith(suffix):
             return suffix
-    raise InputError(f"{path}: unknown kind of table; expected a name that ends in {', '.join(TABLE_SUFFIXES)}")
+    raise InputError(f"{path}: unknown kind of output, expected a name that ends in {', '.join(TABLE_SUFFIXES)}")
 
 
 @contextmanager

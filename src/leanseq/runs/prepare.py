@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,7 +72,8 @@ def prepare(table: Table, settings: DataSettings) -> Prepared:
         )
     construct, words = choose_construct(table, settings)
     bare = inserts(table.sequences, Construct("ends", *constant_ends(table.sequences)))
-    groups, split, split_words = _split(table, bare, settings)
+    with _naming(table.path):
+        groups, split, split_words = _split(table, bare, settings)
     for name, least in (("train", FEWEST_TRAIN), ("valid", FEWEST_VALID)):
         if len(rows := getattr(split, name)) < least:
             raise InputError(f"{table.path}: {len(rows)} rows for {name}, expected at least {least}; change --{name}")
@@ -91,6 +94,15 @@ def prepare(table: Table, settings: DataSettings) -> Prepared:
     )
 
 
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Name the table in errors of functions that know only its rows."""
+    try:
+        yield
+    except InputError as error:
+        raise error if str(error).startswith((path, "--")) else InputError(f"{path}: {error}") from error
+
+
 def choose_construct(table: Table, settings: DataSettings) -> tuple[Construct, str]:
     """The construct that the settings name or the adapters show, with its window, and how it was found.
 
@@ -101,7 +113,8 @@ def choose_construct(table: Table, settings: DataSettings) -> tuple[Construct, s
     """
     name = settings.construct
     if name == "auto":
-        construct = infer(table.sequences)
+        with _naming(table.path):
+            construct = infer(table.sequences)
         words = "inferred from the adapters" if construct.name != "none" else "no known adapters: rows as they are"
     elif name == "none":
         construct, words = Construct(), "as asked: rows as they are"

@@ -219,9 +219,21 @@ class Settings:
                 hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(owner)}"
                 raise InputError(f"unknown setting {name!r}; {hint}")
             default = getattr(getattr(settings, owner[name]), name)
-            groups.setdefault(owner[name], {})[name] = str(value) if isinstance(default, str) else value
+            groups.setdefault(owner[name], {})[name] = _like(name, value, default)
         parts = {part: replace(getattr(settings, part), **given) for part, given in groups.items()}
         return replace(settings, **parts)
+
+
+def _like(name: str, value: Any, default: Any) -> Any:
+    """A value of the kind of its default; a number may stand for text, a whole number for a fraction."""
+    if isinstance(default, str):
+        return str(value)
+    kinds = {bool: (bool,), int: (int,), float: (float, int), list: (list, tuple)}.get(type(default))
+    if kinds is None:  # no default: text, a number, or nothing
+        return value
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise InputError(f"setting {name} is {value!r}, expected {type(default).__name__}, such as {default!r}")
+    return type(default)(value)
 
 
 def read_size(name: str, text: str) -> int | float:
@@ -230,7 +242,7 @@ def read_size(name: str, text: str) -> int | float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if value >= 1 and value == int(value):
+    if 1 <= value < float("inf") and value == int(value):
         return int(value)
     if 0 < value < 1:
         return value

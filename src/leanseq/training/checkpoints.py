@@ -46,8 +46,14 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     try:
         progress = json.loads(path.read_text(encoding="utf-8"))
         return load_file(folder / progress["tensors"]), progress
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise InputError(f"{path}: the checkpoint is damaged ({error}); start again with --overwrite") from error
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise damaged(folder, error) from error
+
+
+def damaged(folder: Path, error: Exception) -> InputError:
+    """What to say of a checkpoint that cannot be used."""
+    reason = str(error).partition("\n")[0]
+    return InputError(f"{folder / NAME}: the checkpoint is damaged ({reason}); start again with --overwrite")
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from ..errors import InputError
 from ..evaluation.metrics import pearson, spearman
 from .batches import epoch_batches
 from .checkpoints import (
+    damaged,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
@@ -183,10 +185,14 @@ class Learner:
 
     def restore(self, folder: Path | None) -> list[Epoch]:
         """Continue from the folder's checkpoint, if there is one; gives the epochs done."""
-        found = load_checkpoint(folder) if folder else None
-        if found is None:
+        if folder is None or (found := load_checkpoint(folder)) is None:
             return []
-        tensors, progress = found
+        try:
+            return self._continue(*found)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            raise damaged(folder, error) from error
+
+    def _continue(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> list[Epoch]:
         self.network.load_state_dict(without_prefix("network", tensors))
         restore_optimizer(self.optimizer, tensors)
         self.average = {name: value.to(self.device) for name, value in without_prefix("average", tensors).items()}
