@@ -294,7 +294,7 @@ def test_commands(server, tmp_path, monkeypatch, capsys):
     with pytest.raises(InputError, match="--timeout is 0"):
         command.fetch("toy", timeout=0.0)
     with pytest.raises(InputError, match="unknown kind of output"):
-        command.fetch("toy", output=Path("toy.csv"))
+        command.fetch("toy", output=Path("toy.xlsx"))
 
 
 def test_progress_bar_on_a_terminal(monkeypatch, capsys):
