@@ -10,7 +10,7 @@ def evaluate(
     run: Path,
     table: Path,
     *,
-    subsets: list[str] | None = None,
+    subsets: str = "",
     output: Path | None = None,
     sequence_column: str = "sequence",
     expression_column: str = "expression",
@@ -31,7 +31,7 @@ def evaluate(
     table
         Measured sequences the model was not trained on.
     subsets
-        Columns of the table that mark rows with 1 (or true): each is also scored by itself.
+        Columns, with commas between, that mark rows with 1 (or true): each subset is also scored by itself.
     output
         Where to write the figures as well: `.tsv`, `.csv`, `.tsv.gz` or `.parquet`.
     sequence_column
@@ -56,7 +56,7 @@ def evaluate(
     check_output(output, overwrite=overwrite)
     model = open_model(run, device, threads)
     measured = read_table(table, sequence=sequence_column, expression=expression_column)
-    rows = score(model, measured, subsets or [], misfits=misfits)
+    rows = score(model, measured, [name for name in subsets.split(",") if name], misfits=misfits)
     print(f"{'rows':<18}{'n':>8}  {'r (95 % interval)':<26}{'rho (95 % interval)'}")
     for row in rows:
         print(
