@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from .apply.bundle import Model
 from .data.table import from_columns
 from .errors import InputError
-from .runs.main import make_job
+from .runs.job import make_job
 from .runs.settings import Settings
 from .training.cpu import choose_device, keep_memory, set_threads
 from .training.fit import fit

@@ -47,7 +47,7 @@ def lr_range(
     import polars as pl
 
     from ..data.table import read_table
-    from ..runs.main import make_job
+    from ..runs.job import make_job
     from ..training.cpu import choose_device, keep_memory, set_threads
     from ..training.lr_range import range_test
     from .output import check_output, write_frame

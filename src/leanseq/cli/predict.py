@@ -19,7 +19,8 @@ def predict(
 ) -> None:
     """Predict expression with a trained model.
 
-    The result holds the columns of the input (the sequence as `sequence`) and a column `prediction`, in the unit of the training table.
+    The result holds the columns of the input (the sequence as `sequence`) and a column `prediction`, in the unit of the
+    training table.
 
     Parameters
     ----------

@@ -8,33 +8,25 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from ..apply.bundle import Model, load, save
-from ..data.labels import fit_bins
 from ..data.summary import fingerprint, summarise
 from ..data.table import Table, read_table
 from ..errors import InputError
-from ..evaluation.ceiling import noise_ceiling
 from ..files import atomic_path, write_json
-from ..models import create
 from ..report.page import write_report
 from ..training.checkpoints import remove_checkpoint
 from ..training.cpu import choose_device, keep_memory, set_threads
 from ..training.estimate import measure
-from ..training.evaluate import activated_outputs
 from ..training.fit import Interrupted, Watcher, fit
-from ..training.inputs import Channels
 from ..training.learner import Epoch
-from ..training.objectives import Objective
 from ..training.recipe import Recipe
 from .card import card
 from .folder import (
     DATA,
     HISTORY,
     METRICS,
-    PREDICTIONS,
     default_folder,
     hardware,
     now,
@@ -42,14 +34,9 @@ from .folder import (
     peak_memory_mb,
     write_record,
 )
-from .prepare import Prepared, prepare
-from .scores import Answer, baseline_answers, difference, score
+from .job import Job, make_job
+from .scores import evaluate
 from .settings import Settings, read_budget
-
-SELECTION = {
-    "last": "The last epoch was kept; the validation rows chose nothing but the penalty of the k-mer ridge.",
-    "best": "The epoch with the best validation r was kept, so the validation figures are too high; trust the test.",
-}
 
 
 @dataclass(frozen=True)
@@ -69,15 +56,6 @@ class Run:
     folder: Path
     model: Model
     metrics: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything a training needs, made of a table and settings; the same for the same input."""
-
-    prepared: Prepared
-    model: Model
-    recipe: Recipe
 
 
 def train(
@@ -159,7 +137,7 @@ def train(
         raise
     with atomic_path(folder / HISTORY) as path:
         pl.DataFrame([asdict(epoch) for epoch in history]).write_csv(path)
-    metrics = _evaluate(folder, table, job, recipe, sum(epoch.seconds for epoch in history))
+    metrics = evaluate(folder, table, job, sum(epoch.seconds for epoch in history))
     save(job.model, folder, card(settings, record, metrics))
     _close(folder, record, "finished", began)
     write_report(folder)
@@ -172,31 +150,6 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
     import json
 
     return Run(folder, load(folder, device=device), json.loads((folder / METRICS).read_text(encoding="utf-8")))
-
-
-def make_job(table: Table, settings: Settings, device: str) -> Job:
-    """Encode and split the table and make the untrained model."""
-    prepared, network = prepare(table, settings.data), settings.network
-    values = prepared.examples.expression[prepared.split.train]
-    bins = fit_bins(values, count=network.bins, low=network.bin_low, high=network.bin_high, sd=network.bin_sd)
-    objective = Objective(network.objective, bins, float(values.mean()), float(values.std()))
-    channels = Channels(network.reverse, network.singleton)
-    made = create(
-        network.model,
-        channels=channels.count,
-        length=prepared.construct.length,
-        outputs=objective.outputs,
-        size=network.size,
-        options=network.options,
-        seed=settings.machine.seed,
-    )
-    recipe = settings.recipe
-    model = Model(made.to(device), prepared.construct, objective, channels, recipe.strands != "forward")
-    if recipe.stream > len(prepared.split.train):
-        raise InputError(
-            f"--stream is {recipe.stream:,}, expected at most the {len(prepared.split.train):,} training rows"
-        )
-    return Job(prepared, model, recipe)
 
 
 def _facts(table: Table, job: Job) -> dict[str, Any]:
@@ -253,66 +206,6 @@ def _fit(job: Job, recipe: Recipe, seed: int, folder: Path, watcher: Watcher | N
     parts = job.model.network, job.model.objective, job.model.channels, recipe
     train, valid = (job.prepared.examples.take(rows) for rows in job.prepared.split[:2])
     return fit(*parts, train, valid, seed=seed, folder=folder, watcher=watcher)
-
-
-def _evaluate(folder: Path, table: Table, job: Job, recipe: Recipe, seconds: float) -> dict[str, Any]:
-    """Score network and baselines on validation and test rows; write predictions and metrics."""
-    prepared, model = job.prepared, job.model
-    parts = {"valid": prepared.split.valid, "test": prepared.split.test}
-    asked = np.concatenate(list(parts.values()))
-    answers = [_answer(model, prepared, asked, seconds), *baseline_answers(prepared, model.objective, asked)]
-    ceiling = noise_ceiling(table.frame)
-    train, results, differences = prepared.examples.expression[prepared.split.train], [], []
-    start = 0
-    for split, rows in parts.items():
-        if not len(rows):
-            continue
-        place = slice(start, start := start + len(rows))
-        here = [replace(a, expression=a.expression[place], kl=None if a.kl is None else a.kl[place]) for a in answers]
-        examples, groups = prepared.examples.take(rows), prepared.groups[rows]
-        results += [score(answer, split, examples, groups, ceiling.r) for answer in here]
-        differences.append(difference(split, here[0], here[1], examples, groups))
-    frame = pl.DataFrame(
-        {
-            "row": asked + 1,
-            "split": ["valid"] * len(parts["valid"]) + ["test"] * len(parts["test"]),
-            "expression": prepared.examples.expression[asked],
-            "prediction": answers[0].expression,
-            "kmer_ridge": answers[1].expression,
-        }
-    )
-    if "id" in table.frame.columns:
-        frame = frame.insert_column(0, table.frame["id"][asked])
-    with atomic_path(folder / PREDICTIONS) as path:
-        frame.write_parquet(path)
-    metrics = {
-        "selection": SELECTION["best" if recipe.select == "best" or recipe.patience else "last"],
-        "ceiling": {"r": ceiling.r, "words": ceiling.words},
-        "loss": "KL" if model.objective.kind == "kl" else "MSE",
-        "no_skill": model.objective.no_skill(train, prepared.examples.expression[parts["valid"]]),
-        "rows": {
-            "train": len(train),
-            **{split: len(rows) for split, rows in parts.items()},
-            "left_out": len(table) - len(train) - len(asked),
-        },
-        "results": results,
-        "differences": differences,
-    }
-    write_json(folder / METRICS, metrics)
-    return metrics
-
-
-def _answer(model: Model, prepared: Prepared, rows: np.ndarray, seconds: float) -> Answer:
-    codes, values = prepared.examples.codes[rows], prepared.examples.expression[rows]
-    activated = activated_outputs(
-        model.network, model.objective, model.channels, codes, both_strands=model.both_strands
-    )
-    kl = None
-    if model.objective.kind == "kl":
-        kl = model.objective.loss_of_activated(activated, model.objective.targets(values)).double().numpy()
-    return Answer(
-        str(model.network.config["spec"]), model.objective.expression(activated).double().numpy(), kl, seconds
-    )
 
 
 def _close(folder: Path, record: dict[str, Any], status: str, began: float) -> None:

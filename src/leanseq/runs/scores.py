@@ -1,21 +1,35 @@
-"""Predictions of a run and of its baselines, scored on the same rows."""
+"""Predictions of a run and of its baselines, scored on the same rows; writes `metrics.json` and the predictions."""
 
 from __future__ import annotations
 
 import math
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float, Int64
 
+from ..apply.bundle import Model
 from ..baselines import BASELINES
+from ..data.table import Table
 from ..evaluation.bootstrap import Interval, bootstrap, bootstrap_mean, compare
+from ..evaluation.ceiling import noise_ceiling
+from ..files import atomic_path, write_json
+from ..training.evaluate import activated_outputs
 from ..training.inputs import Examples
 from ..training.objectives import Objective
+from .folder import METRICS, PREDICTIONS
+from .job import Job
 from .prepare import Prepared
 
+SELECTION = {
+    "last": "The last epoch was kept; the validation rows chose nothing but the penalty of the k-mer ridge.",
+    "patience": "Training stopped when validation r no longer rose, so the validation figures are a little too high.",
+    "best": "The epoch with the best validation r was kept, so the validation figures are too high; trust the test.",
+}
 MEASURES = {"r": "pearson", "rho": "spearman", "mse": "mse", "r2": "r2"}
 
 
@@ -27,6 +41,71 @@ class Answer:
     expression: Float[np.ndarray, " n"]
     kl: Float[np.ndarray, " n"] | None
     seconds: float
+
+
+def evaluate(folder: Path, table: Table, job: Job, seconds: float) -> dict[str, Any]:
+    """Score a trained network and its baselines on validation and test rows; write predictions and metrics.
+
+    `seconds` is what the training took.
+    """
+    prepared, model = job.prepared, job.model
+    parts = {"valid": prepared.split.valid, "test": prepared.split.test}
+    asked = np.concatenate(list(parts.values()))
+    answers = [_answer(model, prepared, asked, seconds), *baseline_answers(prepared, model.objective, asked)]
+    ceiling = noise_ceiling(table.frame)
+    train, results, differences = prepared.examples.expression[prepared.split.train], [], []
+    start = 0
+    for split, rows in parts.items():
+        if not len(rows):
+            continue
+        place = slice(start, start := start + len(rows))
+        here = [replace(a, expression=a.expression[place], kl=None if a.kl is None else a.kl[place]) for a in answers]
+        examples, groups = prepared.examples.take(rows), prepared.groups[rows]
+        results += [score(answer, split, examples, groups, ceiling.r) for answer in here]
+        differences.append(difference(split, here[0], here[1], examples, groups))
+    frame = pl.DataFrame(
+        {
+            "row": asked + 1,
+            "split": ["valid"] * len(parts["valid"]) + ["test"] * len(parts["test"]),
+            "expression": prepared.examples.expression[asked],
+            "prediction": answers[0].expression,
+            "kmer_ridge": answers[1].expression,
+        }
+    )
+    if "id" in table.frame.columns:
+        frame = frame.insert_column(0, table.frame["id"][asked])
+    with atomic_path(folder / PREDICTIONS) as path:
+        frame.write_parquet(path)
+    metrics = {
+        "selection": SELECTION[
+            "patience" if job.recipe.patience and job.recipe.select == "last" else job.recipe.select
+        ],
+        "ceiling": {"r": ceiling.r, "words": ceiling.words},
+        "loss": "KL" if model.objective.kind == "kl" else "MSE",
+        "no_skill": model.objective.no_skill(train, prepared.examples.expression[parts["valid"]]),
+        "rows": {
+            "train": len(train),
+            **{split: len(rows) for split, rows in parts.items()},
+            "left_out": len(table) - len(train) - len(asked),
+        },
+        "results": results,
+        "differences": differences,
+    }
+    write_json(folder / METRICS, metrics)
+    return metrics
+
+
+def _answer(model: Model, prepared: Prepared, rows: np.ndarray, seconds: float) -> Answer:
+    codes, values = prepared.examples.codes[rows], prepared.examples.expression[rows]
+    activated = activated_outputs(
+        model.network, model.objective, model.channels, codes, both_strands=model.both_strands
+    )
+    kl = None
+    if model.objective.kind == "kl":
+        kl = model.objective.loss_of_activated(activated, model.objective.targets(values)).double().numpy()
+    return Answer(
+        str(model.network.config["spec"]), model.objective.expression(activated).double().numpy(), kl, seconds
+    )
 
 
 def baseline_answers(prepared: Prepared, objective: Objective, rows: Int64[np.ndarray, " n"]) -> list[Answer]:
