@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from leanseq.data.writing import check_new, table_suffix, table_writer
+from leanseq.data.writing import TABLE_SUFFIXES, check_new, table_suffix, table_writer
 from leanseq.errors import InputError
 from leanseq.files import atomic_path, write_json, write_text
 
@@ -66,22 +66,23 @@ def test_check_new(tmp_path):
 
 
 def test_table_suffix():
-    assert [table_suffix(Path(name)) for name in ("a.TSV", "a.b.tsv.gz", "a.parquet")] == [
-        ".tsv",
-        ".tsv.gz",
-        ".parquet",
-    ]
+    names = ("a.TSV", "a.b.tsv.gz", "a.csv", "a.parquet")
+    assert [table_suffix(Path(name)) for name in names] == [".tsv", ".tsv.gz", ".csv", ".parquet"]
     with pytest.raises(InputError, match=r"expected a name that ends in \.tsv"):
-        table_suffix(Path("a.csv"))
+        table_suffix(Path("a.xlsx"))
 
 
-@pytest.mark.parametrize("suffix", [".tsv", ".tsv.gz", ".parquet"])
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
 def test_table_writer_joins_parts(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     with table_writer(path) as append:
         append(pl.DataFrame({"x": [1], "y": ["a"]}))
         append(pl.DataFrame({"x": [2], "y": ["b"]}))
-    read = pl.read_parquet(path) if suffix == ".parquet" else pl.read_csv(path, separator="\t")
+    read = (
+        pl.read_parquet(path)
+        if suffix == ".parquet"
+        else pl.read_csv(path, separator="," if suffix == ".csv" else "\t")
+    )
     assert read.rows() == [(1, "a"), (2, "b")]
     assert list(tmp_path.iterdir()) == [path]
 
@@ -94,7 +95,7 @@ def test_gzip_bytes_are_reproducible(tmp_path):
     assert gzip.decompress((tmp_path / "a.tsv.gz").read_bytes()) == b"x\n1\n"
 
 
-@pytest.mark.parametrize("suffix", [".tsv", ".tsv.gz", ".parquet"])
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
 def test_table_writer_leaves_nothing_on_failure(tmp_path, suffix):
     fails = pytest.raises(RuntimeError)
     with fails, table_writer(tmp_path / f"a{suffix}") as append:
