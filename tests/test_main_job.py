@@ -205,6 +205,16 @@ def test_flat_settings_reach_their_groups():
     assert Settings.make(lr=1).recipe.lr == 1.0
 
 
+def test_resuming_a_finished_run_only_completes_it(table, tmp_path):
+    done = train(table, output=tmp_path / "r", **QUICK)
+    (done.folder / "report.html").unlink()
+    before = (done.folder / "model.safetensors").stat().st_mtime_ns
+    again = train(table, output=tmp_path / "r", resume=True, **QUICK)
+    assert (done.folder / "report.html").exists()
+    assert (done.folder / "model.safetensors").stat().st_mtime_ns == before
+    assert again.metrics == done.metrics
+
+
 def test_a_folder_can_be_moved(run, tmp_path):
     moved = shutil.copytree(run.folder, tmp_path / "elsewhere")
     sequences = rows()["sequence"].head(5).to_list()

@@ -27,6 +27,7 @@ from .folder import (
     DATA,
     HISTORY,
     METRICS,
+    REPORT,
     default_folder,
     hardware,
     now,
@@ -114,6 +115,7 @@ def train(
     record = open_folder(folder, identity, resume=resume, overwrite=overwrite)
     if record is not None and record["status"] == "finished":
         say(f"{folder} is finished already; nothing to do")
+        _finish(folder)
         return read_run(folder, device)
     facts = _facts(table, job)
     for name, words in [*facts["lines"], *facts["choices"]]:
@@ -128,7 +130,8 @@ def train(
     network = record["network"]
     say(f"{'network':<22}{network['spec']} ({network['size']}), {network['parameters']:,} parameters, on {device}")
     steps = recipe.steps_per_epoch(len(job.prepared.split.train))
-    say(f"{'estimate':<22}{_duration(record['estimate_seconds'])} for {recipe.epochs} epochs of {steps:,} steps")
+    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
+    say(f"{'estimate':<22}{_duration(record['estimate_seconds'])} for {epochs} of {steps:,} steps")
     began = time.perf_counter()
     try:
         history = _fit(job, recipe, settings.machine.seed, folder, watcher)
@@ -140,8 +143,7 @@ def train(
     metrics = evaluate(folder, table, job, sum(epoch.seconds for epoch in history))
     save(job.model, folder, card(settings, record, metrics))
     _close(folder, record, "finished", began)
-    write_report(folder)
-    remove_checkpoint(folder)
+    _finish(folder)
     return Run(folder, job.model, metrics)
 
 
@@ -206,6 +208,13 @@ def _fit(job: Job, recipe: Recipe, seed: int, folder: Path, watcher: Watcher | N
     parts = job.model.network, job.model.objective, job.model.channels, recipe
     train, valid = (job.prepared.examples.take(rows) for rows in job.prepared.split[:2])
     return fit(*parts, train, valid, seed=seed, folder=folder, watcher=watcher)
+
+
+def _finish(folder: Path) -> None:
+    """Write the report and drop the checkpoint, unless that is done: a kill may have come in between."""
+    if not (folder / REPORT).exists():
+        write_report(folder)
+    remove_checkpoint(folder)
 
 
 def _close(folder: Path, record: dict[str, Any], status: str, began: float) -> None:
