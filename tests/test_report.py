@@ -226,6 +226,7 @@ def test_names_are_escaped_and_may_break_only_between_parts(runs: dict[str, Path
     text = page(runs["mse"])
     assert "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;.tsv" in text
     assert "legnet-dream2022+<wbr>embedding+<wbr>dilated" in text
+    assert "+<wbr>0" not in text
 
 
 def test_same_run_gives_same_bytes(runs: dict[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,8 @@ def render(run: Run) -> str:
         number=words.number,
         duration=words.duration,
         sentence=words.sentence,
-        breakable=lambda text: escape(text).replace("+", Markup("+<wbr>")),
+        # between the parts of a network's name, not between a sign and its number
+        breakable=lambda text: Markup(re.sub(r"\+(?=[a-z])", "+<wbr>", escape(text))),
         svg=lambda panel: Markup(panel.svg),  # drawn here, and its words are escaped there
     )
     return environment.get_template("report.html").render(
