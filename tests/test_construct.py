@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanseq import InputError, read_table
+from leanseq.data import construct, encoding
 from leanseq.data.construct import YEAST_ABF1TATA, YEAST_PTPA, Construct, infer, read_construct
 from leanseq.data.encoding import decode, encode, reverse_complement
 
@@ -42,6 +43,16 @@ def test_abf1tata_context_is_that_of_the_plasmid():
 def test_a_short_left_flank_is_completed_from_the_right_then_with_n():
     toy = Construct("toy", left_flank="AA", right_flank="CC", length=9)
     assert decode(toy.windows(pl.Series(["GGGG", "GG", "GGGGGGGGG"]))) == ["NAAGGGGCC", "NNNAAGGCC", "GGGGGGGGG"]
+
+
+def test_rows_are_worked_on_part_by_part(monkeypatch):
+    toy = Construct("toy", left_flank="AA", right_flank="CC", length=9)
+    rows = pl.Series(["GGGG", "GG", "GGGGGGGGG", "TT", "GG", "ACG", "TTT", "N"])
+    codes, windows = encode(rows), toy.windows(rows)
+    for module in (encoding, construct):
+        monkeypatch.setattr(module, "PART", 3)
+    assert (encode(rows) == codes).all()
+    assert (toy.windows(rows) == windows).all()
 
 
 @given(st.lists(st.text("ACGT", min_size=1, max_size=12), min_size=1, max_size=8))

@@ -179,8 +179,63 @@ def test_leakage_counts() -> None:
     codes[30] = mutate(rng, codes[2:3], 0.03)[0]
     split = splits.Split(np.arange(20), np.arange(20, 30), np.arange(30, 40))
     found = splits.leakage(codes, split)
-    assert found == splits.Leakage(10, 1, 2, 10, 0, 1)
+    assert found == splits.Leakage(10, 1, 2, 10, 0, 1, 10, 10)
     assert found.words.startswith("2 of 10 validation rows (20.0%)")
+
+
+def test_leakage_of_a_large_table_is_estimated_from_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    codes = np.concatenate([train := random_codes(rng, 500), random_codes(rng, 500)])
+    codes[500:750] = mutate(rng, train[:250], 0.02)
+    codes[999] = train[0]
+    split = splits.Split(np.arange(500), np.arange(500, 1000), np.arange(0))
+    whole = splits.leakage(codes, split)
+    monkeypatch.setattr(splits, "PAIRS", 200 * 500)
+    monkeypatch.setattr(splits, "FEWEST", 10)
+    sampled = splits.leakage(codes, split)
+    assert (sampled.valid_identical, sampled.valid_looked) == (whole.valid_identical, whole.valid_identical + 200)
+    assert sampled.valid_homologous == pytest.approx(whole.valid_homologous, rel=0.2)
+    assert sampled.words.startswith(f"about {sampled.valid_homologous} of 500 validation rows")
+    assert f"estimated from {sampled.valid_looked} rows" in sampled.words
+    assert "about" not in whole.words
+
+
+@pytest.mark.parametrize("k", [3, 11, 13, 31])
+def test_kmer_sets_are_those_of_strings(k: int) -> None:
+    rng = np.random.default_rng(8)
+    codes = rng.choice(5, (40, 50), p=[0.245] * 4 + [0.02]).astype(np.uint8)
+    (both,), parts = homology._kmer_sets([codes], k), homology._kmer_sets([codes[:15], codes[15:]], k)
+    shared = (both @ both.T).toarray()
+    words = [kmer_words(row, k) for row in codes]
+    np.testing.assert_array_equal(shared, [[len(a & b) for b in words] for a in words])
+    np.testing.assert_array_equal((parts[0] @ parts[1].T).toarray(), shared[:15, 15:])
+
+
+def kmer_words(row: np.ndarray, k: int) -> set[bytes]:
+    """Distinct canonical k-mers of a row."""
+    pairs = ((row[i : i + k], reverse_complement(row[None, i : i + k])[0]) for i in range(len(row) - k + 1))
+    return {min(one.tobytes(), other.tobytes()) for one, other in pairs if 4 not in one}
+
+
+def test_rows_are_compared_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(9)
+    reference = random_codes(rng, 70)
+    rows = mutate(rng, reference[::2], 0.05)
+    whole = homology.homologous_to(rows, reference)
+    monkeypatch.setattr(homology, "_ROWS", 8)
+    monkeypatch.setattr(homology, "_PART", 3)
+    assert whole.mean() > 0.9
+    np.testing.assert_array_equal(homology.homologous_to(rows, reference), whole)
+
+
+@pytest.mark.parametrize("rows", [900, 3000])
+def test_constant_ends_are_those_of_all_rows_not_of_the_first(rows: int) -> None:
+    rng = np.random.default_rng(10)
+    middle = pl.Series(["".join(row) for row in np.array(list("ACGT"))[random_codes(rng, rows, 30)]])
+    sequences = "ACG" + middle + "TTT"
+    assert homology.constant_ends(sequences) == ("ACG", "TTT")
+    first = pl.concat(["ACGTTTT" + middle.head(1000).str.slice(4) + "TTT", sequences])
+    assert homology.constant_ends(first, share=0.9) == ("ACG", "TTT")
 
 
 def test_homology_split_of_real_promoters_has_no_leak(real_data) -> None:

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from leanseq import InputError, read_table
+from leanseq.data import summary
 from leanseq.data.summary import fingerprint, summarise
 from leanseq.data.table import from_columns
 
@@ -107,6 +108,24 @@ def test_fingerprint_depends_on_values_and_order_only():
     ]
     assert prints[0] == prints[1]
     assert len(set(prints)) == 4
+
+
+def test_fingerprint_is_the_same_part_by_part(monkeypatch):
+    values = {"sequence": ["ACGT", "GGGG", "A", "CC", "TTT"], "expression": [1.0, 2.0, 3.0, 4.0, 5.0]}
+    table = from_columns(values | {"split": ["train", "", "val", None, "train"]})
+    whole = fingerprint(table)
+    monkeypatch.setattr(summary, "PART", 2)
+    assert fingerprint(table) == whole
+
+
+def test_only_the_odd_rows_are_put_right():
+    given = pl.Series(["ACGT", " acgt", "GRYG", "ACNT", "TTTT\n", "acgt"])
+    table = from_columns({"sequence": given, "expression": [1.0] * 6})
+    assert table.sequences.to_list() == ["ACGT", "ACGT", "GNNG", "ACNT", "TTTT", "ACGT"]
+    assert (table.lower_case, table.ambiguous) == (2, 1)
+    assert given[1] == " acgt"
+    with pytest.raises(InputError, match="the given data: row 5: column 'sequence' has 'E' at position 2"):
+        from_columns({"sequence": ["ACGT", "acgt", "ACGT", "N", "AEGT"], "expression": [1.0] * 5})
 
 
 def test_real_tables_are_read(real_data):

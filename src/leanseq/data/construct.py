@@ -18,7 +18,7 @@ import polars as pl
 from jaxtyping import Bool, UInt8
 
 from ..errors import InputError
-from .encoding import LETTERS, encode
+from .encoding import LETTERS, PART, encode
 
 MATCH_SHARE = 0.95
 """Share of rows that must carry a construct's adapters before the construct is accepted."""
@@ -110,14 +110,21 @@ class Construct:
         >>> decode(toy.windows(pl.Series(["TTTTTT", "TTT", "T"])))
         ['CCTTTTTT', 'AACCTTTG', 'NAACCTGG']
         """
+        rows = np.empty((len(sequences), self.length), dtype=np.uint8)
+        for start in range(0, len(sequences), PART):
+            rows[start : start + PART] = self._windows(sequences[start : start + PART])
+        return rows
+
+    def _windows(self, sequences: pl.Series) -> UInt8[np.ndarray, "n length"]:
         rows = encode(sequences, self.length)
         lengths = sequences.str.len_bytes().to_numpy()
         left, right = encode([self.left_flank])[0], encode([self.right_flank])[0]
-        for length in np.unique(lengths):
+        different = np.unique(lengths)
+        for length in different:
             gap = self.length - int(length)
             from_left = min(gap, len(left))
             from_right = min(gap - from_left, len(right))
-            chosen = np.flatnonzero(lengths == length)
+            chosen = slice(None) if len(different) == 1 else np.flatnonzero(lengths == length)
             end = self.length - from_right
             if from_right:
                 rows[chosen, gap - from_right : end] = rows[chosen, gap:]
@@ -125,6 +132,11 @@ class Construct:
             if from_left:
                 rows[chosen, gap - from_right - from_left : gap - from_right] = left[len(left) - from_left :]
         return rows
+
+    def start_of(self, row: int) -> int:
+        """Index in the window of the first base of a row of this length, bp."""
+        gap = self.length - row
+        return gap - min(max(gap - len(self.left_flank), 0), len(self.right_flank))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON or TOML file."""

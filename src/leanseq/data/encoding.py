@@ -14,10 +14,13 @@ from jaxtyping import UInt8
 
 LETTERS = "ACGTN"
 N = 4
+PART = 1 << 16
+"""Rows that are worked on at once: what stands in memory beside the result."""
 
 _CODE = np.full(256, 255, dtype=np.uint8)
 for _index, _letter in enumerate(LETTERS):
     _CODE[ord(_letter)] = _CODE[ord(_letter.lower())] = _index
+_TRANSLATE = _CODE.tobytes()
 _ASCII = np.frombuffer(LETTERS.encode(), dtype=np.uint8)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
 
@@ -52,15 +55,24 @@ def encode(sequences: pl.Series | Sequence[str], length: int | None = None) -> U
     width = longest if length is None else length
     if longest > width:
         raise ValueError(f"a sequence of {longest} bp does not fit {width} bp")
-    text = series.str.join("").item() if len(series) else ""
-    flat = _CODE[np.frombuffer((text or "").encode(), dtype=np.uint8)]
-    if (flat == 255).any():
-        raise ValueError("a sequence has a letter other than A, C, G, T and N")
-    if len(series) and (lengths == width).all():
-        return flat.reshape(len(series), width)
     codes = np.full((len(series), width), N, dtype=np.uint8)
-    codes[np.arange(width) >= width - lengths[:, None]] = flat
+    for start in range(0, len(series), PART):
+        part = slice(start, start + PART)
+        _fill(codes[part], series[part], lengths[part])
     return codes
+
+
+def _fill(codes: np.ndarray, sequences: pl.Series, lengths: np.ndarray) -> None:
+    """Write the codes of some rows, right-aligned, into their place."""
+    flat = np.frombuffer((sequences.str.join("").item() or "").encode().translate(_TRANSLATE), dtype=np.uint8)
+    if flat.max(initial=0) == 255:
+        raise ValueError("a sequence has a letter other than A, C, G, T and N")
+    n, width = codes.shape
+    longest = int(lengths.max())
+    if (lengths == longest).all():
+        codes[:, width - longest :] = flat.reshape(n, longest)
+    else:
+        codes[np.arange(width) >= width - lengths[:, None]] = flat
 
 
 def decode(codes: UInt8[np.ndarray, "n length"]) -> list[str]:

@@ -6,7 +6,7 @@ connected components. Give these functions inserts (see `inserts`): constant ada
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -15,13 +15,17 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from .construct import Construct
-from .encoding import N, encode
+from .encoding import LETTERS, PART, N, encode
 
 K = 11
 SHARED = 8
 
 _BLOCK = 20_000_000  # multiplications of one sparse product: bounds its memory to about 0.3 GB
 _DIRECT = 400_000_000  # multiplications that all pairs may take at once: a few seconds
+_ROWS = 200_000  # reference rows whose k-mers stand in memory at once: 0.1 GB
+_PART = 20_000  # rows whose k-mers are numbered at once
+_SOME = 1_000  # rows that are asked first for their common end
+_NUMBERED = 12  # up to this k, a k-mer is its own column
 
 
 def inserts(sequences: pl.Series, construct: Construct) -> UInt8[np.ndarray, "n length"]:
@@ -34,9 +38,13 @@ def inserts(sequences: pl.Series, construct: Construct) -> UInt8[np.ndarray, "n 
     ['ACGT', 'NCCC']
     """
     lengths = (sequences.str.len_bytes().cast(pl.Int64) - construct.adapter_length).clip(lower_bound=0)
-    name = sequences.name
-    table = pl.DataFrame({name: sequences, "_length": lengths})
-    return encode(table.select(pl.col(name).str.slice(len(construct.left_adapter), pl.col("_length")))[name])
+    name, width = sequences.name, int(lengths.max() or 0)  # pyright: ignore[reportArgumentType]
+    codes = np.empty((len(sequences), width), dtype=np.uint8)
+    for start in range(0, len(sequences), PART):
+        part = pl.DataFrame({name: sequences[start : start + PART], "_length": lengths[start : start + PART]})
+        cut = part.select(pl.col(name).str.slice(len(construct.left_adapter), pl.col("_length")))[name]
+        codes[start : start + PART] = encode(cut, width)
+    return codes
 
 
 def constant_ends(sequences: pl.Series, share: float = 0.95) -> tuple[str, str]:
@@ -50,20 +58,23 @@ def constant_ends(sequences: pl.Series, share: float = 0.95) -> tuple[str, str]:
     ('TT', 'GG')
     """
     longest = int(sequences.str.len_bytes().min()) // 2  # pyright: ignore[reportArgumentType]
-    left, right = (_common_start(ends.str.head(longest), share) for ends in (sequences, sequences.str.reverse()))
-    return left, right[::-1]
+    return _common_end(sequences, share, longest, left=True), _common_end(sequences, share, longest, left=False)
 
 
-def _common_start(sequences: pl.Series, share: float) -> str:
-    common = ""
-    longest = int(sequences.str.len_bytes().max())  # pyright: ignore[reportArgumentType]
-    while len(common) < longest:
-        starts = sequences.str.head(len(common) + 1)
-        start = str(starts.mode().sort()[0])
-        if (starts == start).sum() <= share * len(starts):
+def _common_end(sequences: pl.Series, share: float, longest: int, *, left: bool) -> str:
+    def is_common(end: str) -> bool:
+        carry = sequences.str.starts_with(end) if left else sequences.str.ends_with(end)
+        return int(carry.sum()) > share * len(sequences)
+
+    # the end of the first rows is most often that of all; it saves going letter by letter through every row
+    end = _common_end(sequences.head(_SOME), share, longest, left=left) if len(sequences) > _SOME else ""
+    end = end if is_common(end) else ""
+    while len(end) < longest:
+        longer = [letter + end if not left else end + letter for letter in LETTERS]
+        if (found := next(filter(is_common, longer), None)) is None:
             break
-        common = start
-    return common
+        end = found
+    return end
 
 
 def identical_groups(codes: UInt8[np.ndarray, "n length"]) -> Int64[np.ndarray, " n"]:
@@ -77,7 +88,14 @@ def identical_groups(codes: UInt8[np.ndarray, "n length"]) -> Int64[np.ndarray, 
     if not codes.size:
         return np.zeros(len(codes), dtype=np.int64)
     rows = np.ascontiguousarray(codes).view(np.dtype((np.void, codes.shape[1]))).ravel()
-    return np.unique(rows, return_inverse=True)[1].astype(np.int64)
+    order = rows.argsort()
+    new = np.zeros(len(codes), dtype=bool)
+    for start in range(1, len(codes), PART):
+        here = order[start : start + PART]
+        new[start : start + PART] = (codes[here] != codes[order[start - 1 : start - 1 + len(here)]]).any(axis=1)
+    groups = np.empty(len(codes), dtype=np.int64)
+    groups[order] = np.cumsum(new)
+    return groups
 
 
 def homology_groups(codes: UInt8[np.ndarray, "n length"], k: int = K, shared: int = SHARED) -> Int64[np.ndarray, " n"]:
@@ -115,7 +133,7 @@ def homology_groups(codes: UInt8[np.ndarray, "n length"], k: int = K, shared: in
     """
     identical = identical_groups(codes)
     first = np.unique(identical, return_index=True)[1]
-    kmers = _kmer_sets(codes[first], k)
+    (kmers,) = _kmer_sets([codes[first]], k)
     links = [np.zeros((0, 2), dtype=np.int64)]
     rest = np.arange(len(first))
     while True:
@@ -143,39 +161,68 @@ def homologous_to(
     shared: int = SHARED,
 ) -> Bool[np.ndarray, " n"]:
     """Which rows share at least `shared` distinct canonical k-mers with some one row of `reference`."""
-    kmers = _kmer_sets(np.concatenate([codes, reference]), k)
-    rows, reference_kmers = kmers[: len(codes)], kmers[len(codes) :]
     found = np.zeros(len(codes), dtype=bool)
     # A sample of the reference first: rows of large families are found at once and need no second look.
     for step in (257, 16, 1):
-        left = np.flatnonzero(~found)
-        for pairs in _pairs(rows[left], reference_kmers[::step], shared):
-            found[left[pairs[:, 0]]] = True
+        some = reference[::step]
+        for start in range(0, len(some), _ROWS):
+            left = np.flatnonzero(~found)
+            rows, others = _kmer_sets([codes[left], some[start : start + _ROWS]], k)
+            for pairs in _pairs(others, rows, shared):
+                found[left[pairs[:, 1]]] = True
     return found
 
 
-def _kmer_sets(codes: np.ndarray, k: int) -> sparse.csr_array:
-    """Incidence matrix [n, k-mers] of the distinct canonical k-mers found in at least two rows."""
+def _kmer_sets(parts: Sequence[np.ndarray], k: int) -> list[sparse.csr_array]:
+    """Incidence matrices [n, k-mers] of the distinct canonical k-mers of some sets of rows, in common columns."""
     if k % 2 == 0 or not 3 <= k <= 31:
         raise ValueError(f"k is {k}, expected an odd number from 3 to 31")
-    n, places = len(codes), max(codes.shape[1] - k + 1, 0)
-    forward = np.zeros((n, places), dtype=np.int64)
-    reverse = np.zeros((n, places), dtype=np.int64)
-    unknown = np.zeros((n, places), dtype=bool)
-    for i in range(k):
-        letters = codes[:, i : i + places]
-        known = (letters & 3).astype(np.int64)
-        forward = forward * 4 + known
-        reverse += (3 - known) << (2 * i)
-        unknown |= letters == N
-    canonical = np.sort(np.where(unknown, -1, np.minimum(forward, reverse)), axis=1)
+    found = [_distinct_kmers(part, k) for part in parts]
+    columns, width = [kmers for kmers, _ in found], 4**k
+    if k > _NUMBERED:
+        names, numbers = np.unique(np.concatenate(columns), return_inverse=True)
+        columns, width = (
+            np.split(numbers.astype(np.int32), np.cumsum([len(kmers) for kmers in columns])[:-1]),
+            len(names),
+        )
+    return [
+        sparse.csr_array(
+            (np.ones(len(kmers), dtype=np.int32), kmers, np.concatenate([[0], np.cumsum(counts)])),
+            shape=(len(counts), width),
+        )
+        for kmers, (_, counts) in zip(columns, found, strict=True)
+    ]
+
+
+def _distinct_kmers(codes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the distinct canonical k-mers of each row, row after row and sorted, and how many each row has."""
+    blocks = [_kmers_of_block(codes[start : start + _PART], k) for start in range(0, max(len(codes), 1), _PART)]
+    kmers, counts = zip(*blocks, strict=True)
+    return np.concatenate(kmers), np.concatenate(counts)
+
+
+def _kmers_of_block(codes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    letters = (codes & 3).astype(np.int32 if k <= 15 else np.int64)
+    forward, reverse = _words(letters, k), _words(3 - letters[:, ::-1], k)[:, ::-1]
+    canonical = np.minimum(forward, reverse)
+    unknown = codes == N
+    if unknown.any():
+        before = np.cumsum(np.pad(unknown, ((0, 0), (1, 0))), axis=1, dtype=np.int32)
+        canonical[before[:, k:] > before[:, :-k]] = -1
+    canonical.sort(axis=1)
     keep = canonical >= 0
     keep[:, 1:] &= canonical[:, 1:] != canonical[:, :-1]
-    _, column, rows_with = np.unique(canonical[keep], return_inverse=True, return_counts=True)
-    pointer = np.concatenate([[0], np.cumsum(keep.sum(axis=1))])
-    ones = np.ones(len(column), dtype=np.int32)
-    kmers = sparse.csr_array((ones, column.astype(np.int32), pointer), shape=(n, len(rows_with)))
-    return kmers[:, np.flatnonzero(rows_with > 1)]
+    return canonical[keep], keep.sum(axis=1)
+
+
+def _words(letters: np.ndarray, k: int) -> np.ndarray:
+    """Every k letters of each row as one number of base 4; longer words are put together from shorter ones."""
+    if k == 1:
+        return letters
+    places = max(letters.shape[1] - k + 1, 0)
+    half = _words(letters, k // 2)
+    words = (half[:, :places] << 2 * (k // 2)) | half[:, k // 2 : k // 2 + places]
+    return (words << 2) | letters[:, k - 1 : k - 1 + places] if k % 2 else words
 
 
 def _linkable(kmers: sparse.csr_array, rest: np.ndarray, shared: int) -> tuple[sparse.csr_array, np.ndarray]:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from scipy.special import ndtr
 
 from ..errors import InputError
+from .encoding import PART
 
 SORT_SEQ_BINS = 18
 
@@ -57,9 +58,11 @@ class SoftBins:
         [0.0013, 0.1573, 0.6827, 0.1573, 0.0013]
         """
         inner = self.centres[1:] - self.width / 2
-        below = ndtr((inner - expression[:, None]) / self.sd)
-        ends = np.zeros((len(expression), 1)), np.ones((len(expression), 1))
-        return np.diff(np.hstack([ends[0], below, ends[1]]), axis=1).astype(np.float32)
+        out = np.empty((len(expression), self.count), dtype=np.float32)
+        for start in range(0, len(expression), PART):
+            below = ndtr((inner - expression[start : start + PART, None]) / self.sd)
+            out[start : start + PART] = np.diff(below, axis=1, prepend=0, append=1)
+        return out
 
     def mean(self, probabilities: Float[np.ndarray, "n bins"]) -> Float[np.ndarray, " n"]:
         """Expected expression under each row of bin probabilities."""

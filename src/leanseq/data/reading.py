@@ -147,7 +147,7 @@ def _fasta(data: bytes, path: Path) -> Columns:
 def _delimited(data: bytes, path: Path) -> Columns:
     skipped = data[: len(data) - len(data.lstrip())]
     data, above = data[len(skipped) :], skipped.count(b"\n")
-    head = data.partition(b"\n")[0].strip(b"\r")
+    head = data[: data.find(b"\n") if b"\n" in data else None].strip(b"\r")
     separator = b"\t" if b"\t" in head else b","
     first = _first_fields(data, head, separator.decode(), f"{path}: line {above + 1}", path)
     headless = _is_row(first)

@@ -13,6 +13,9 @@ from jaxtyping import Int64, UInt8
 from ..errors import InputError
 from .homology import SHARED, K, homologous_to, identical_groups
 
+PAIRS, FEWEST = 20_000_000_000, 1_000
+"""Most pairs of rows that are compared for leakage (some ten seconds), and the fewest rows of a part that are."""
+
 _PARTS = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
 
 
@@ -167,6 +170,8 @@ class Leakage:
         Rows whose sequence also stands in train.
     valid_homologous, test_homologous
         Rows identical to a training row or with at least 8 shared 11-mers with one.
+    valid_looked, test_looked
+        Rows that were compared with the training rows; where these are not all, the homologous ones are an estimate.
     """
 
     valid_rows: int
@@ -175,16 +180,19 @@ class Leakage:
     test_rows: int
     test_identical: int
     test_homologous: int
+    valid_looked: int
+    test_looked: int
 
     @property
     def words(self) -> str:
         """The finding in one plain sentence for each part."""
         return " ".join(
-            f"{homologous:,} of {rows:,} {name} rows ({homologous / rows:.1%}) are homologous to a training row "
-            f"(at least {SHARED} shared {K}-mers), {identical:,} of them identical."
-            for name, rows, identical, homologous in (
-                ("validation", self.valid_rows, self.valid_identical, self.valid_homologous),
-                ("test", self.test_rows, self.test_identical, self.test_homologous),
+            f"{'about ' if looked < rows else ''}{homologous:,} of {rows:,} {name} rows ({homologous / rows:.1%}) are "
+            f"homologous to a training row (at least {SHARED} shared {K}-mers"
+            f"{f', estimated from {looked:,} rows' if looked < rows else ''}), {identical:,} of them identical."
+            for name, rows, identical, homologous, looked in (
+                ("validation", self.valid_rows, self.valid_identical, self.valid_homologous, self.valid_looked),
+                ("test", self.test_rows, self.test_identical, self.test_homologous, self.test_looked),
             )
             if rows
         )
@@ -193,17 +201,22 @@ class Leakage:
 def leakage(codes: UInt8[np.ndarray, "n length"], split: Split) -> Leakage:
     """Count validation and test rows that have an identical or homologous row in train.
 
-    `codes` are inserts without constant adapters, as in `homology_groups`.
+    `codes` are inserts without constant adapters, as in `homology_groups`. Where a part and train make more than
+    `PAIRS` pairs of rows, a random sample of the part's rows is compared.
     """
     identical = identical_groups(codes)
     counts: dict[str, int] = {}
+    reference = codes[split.train]
     for name, rows in (("valid", split.valid), ("test", split.test)):
         same = np.isin(identical[rows], identical[split.train])
         other = rows[~same]
-        related = homologous_to(codes[other], codes[split.train]) if len(other) else same[:0]
+        most = max(PAIRS // max(len(reference), 1), FEWEST)
+        looked = other if len(other) <= most else np.random.default_rng(0).choice(other, most, replace=False)
+        related = homologous_to(codes[looked], reference).mean() if len(looked) else 0.0
         counts[f"{name}_rows"] = len(rows)
         counts[f"{name}_identical"] = int(same.sum())
-        counts[f"{name}_homologous"] = int(same.sum() + related.sum())
+        counts[f"{name}_homologous"] = int(same.sum()) + round(float(related) * len(other))
+        counts[f"{name}_looked"] = len(rows) - len(other) + len(looked)
     return Leakage(**counts)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from .construct import BUILT_IN
+from .encoding import PART
 from .table import Table
 
 
@@ -126,5 +127,7 @@ def fingerprint(table: Table) -> str:
             if column.dtype == pl.Float64:
                 digest.update(column.fill_null(float("nan")).to_numpy().tobytes())
             else:
-                digest.update((column.cast(pl.String).fill_null("").str.join("\n").item() or "").encode())
+                for start in range(0, len(column), PART):
+                    part = column[start : start + PART].cast(pl.String).fill_null("")
+                    digest.update(("\n" * (start > 0) + (part.str.join("\n").item() or "")).encode())
     return digest.hexdigest()

@@ -201,30 +201,33 @@ def _clean_sequences(frame: pl.DataFrame, place) -> tuple[pl.DataFrame, int, int
     raw = frame["sequence"]
     if raw.dtype != pl.String:
         raise InputError(f"{place(0)}: column 'sequence' holds {raw.dtype}, expected letters A, C, G, T, N; convert it")
-    text = raw.fill_null("").str.strip_chars()
+    # most rows of most tables are letters A C G T already; only the others are worked on
+    rows = np.flatnonzero(~raw.str.contains(r"\A[ACGT]+\z").fill_null(False).to_numpy())
+    if not len(rows):
+        return frame, 0, 0
+
+    def at(row: int) -> str:
+        return place(int(rows[row]))
+
+    text = raw.gather(rows).fill_null("").str.strip_chars()
     if (row := _first(text == "")) is not None:
-        raise InputError(f"{place(row)}: column 'sequence' is empty, expected A, C, G, T and N; remove the row")
+        raise InputError(f"{at(row)}: column 'sequence' is empty, expected A, C, G, T and N; remove the row")
     upper = text.str.to_uppercase()
     lower_case = int((upper != text).sum())
-    odd = upper.str.contains("[^ACGT]")
-    ambiguous = 0
-    if odd.any():
-        wrong = upper.str.contains(f"[^ACGTN{_AMBIGUOUS[1:-1]}]")
-        if (row := _first(wrong)) is not None:
-            letter = re.search(f"[^ACGTN{_AMBIGUOUS[1:-1]}]", upper[row])
-            at = letter.start() if letter else 0
-            raise InputError(
-                f"{place(row)}: column 'sequence' has {upper[row][at]!r} at position {at + 1}, expected A, C, G, T, N "
-                f"or an IUPAC code; {_LETTERS.get(upper[row][at], 'correct it or leave the row out')}"
-            )
-        coded = upper.str.contains(_AMBIGUOUS)
-        ambiguous = int(coded.sum())
-        upper = upper.str.replace_all(_AMBIGUOUS, "N")
-        if (row := _first(~upper.str.contains("[ACGT]"))) is not None:
-            raise InputError(
-                f"{place(row)}: column 'sequence' has no letter but N, expected A, C, G, T; remove the row"
-            )
-    return frame.with_columns(upper.alias("sequence")), lower_case, ambiguous
+    wrong = upper.str.contains(f"[^ACGTN{_AMBIGUOUS[1:-1]}]")
+    if (row := _first(wrong)) is not None:
+        letter = re.search(f"[^ACGTN{_AMBIGUOUS[1:-1]}]", upper[row])
+        position = letter.start() if letter else 0
+        found = upper[row][position]
+        raise InputError(
+            f"{at(row)}: column 'sequence' has {found!r} at position {position + 1}, expected A, C, G, T, N or an "
+            f"IUPAC code; {_LETTERS.get(found, 'correct it or leave the row out')}"
+        )
+    ambiguous = int(upper.str.contains(_AMBIGUOUS).sum())
+    upper = upper.str.replace_all(_AMBIGUOUS, "N")
+    if (row := _first(~upper.str.contains("[ACGT]"))) is not None:
+        raise InputError(f"{at(row)}: column 'sequence' has no letter but N, expected A, C, G, T; remove the row")
+    return frame.with_columns(raw.clone().scatter(rows, upper).alias("sequence")), lower_case, ambiguous
 
 
 def _numbers(raw: pl.Series, place, *, may_be_empty: bool = False) -> pl.Series:
