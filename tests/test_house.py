@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "leanseq"
-ROOMS = ["data", "evaluation", "baselines", "models", "training", "apply", "report", "runs", "cli"]
+ROOMS = ["data", "evaluation", "baselines", "kernels", "models", "training", "apply", "report", "runs", "cli"]
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -82,7 +82,7 @@ def test_a_planted_motif_is_learned():
         {"strands": "both"},
         {"strands": "forward"},
         {"stream": 48},
-        {"select": "best", "lr": 0.1},
+        {"select": "best", "lr": 0.3, "schedule": "constant", "epochs": 6},
         {"patience": 1, "lr": 0.1, "epochs": 6},
     ],
     ids=str,
@@ -241,3 +241,17 @@ def test_the_estimate_changes_nothing_and_a_budget_sets_the_steps():
     short = pace.within(Recipe(batch=10), 100, 3.0)
     assert (short.epochs, short.stream) == (1, 40)
     assert pace.seconds(short, 100) == pytest.approx(3.0)
+
+
+def test_bfloat16_and_compile_reach_the_training_step(monkeypatch):
+    plain, _ = run(SHORT)
+    rough, _ = run(dataclasses.replace(SHORT, precision="bfloat16"))
+    assert not torch.equal(weights(plain), weights(rough))
+    torch.testing.assert_close(weights(plain), weights(rough), rtol=0, atol=0.2)
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+    same, _ = run(dataclasses.replace(SHORT, compile=True))
+    assert len(compiled) == 1
+    assert torch.equal(weights(plain), weights(same))
+    with pytest.raises(InputError, match="--precision is 'half', expected one of float32, bfloat16"):
+        Recipe(precision="half")

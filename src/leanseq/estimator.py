@@ -14,7 +14,6 @@ from .data.table import from_columns
 from .errors import InputError
 from .runs.job import make_job
 from .runs.settings import Settings
-from .training.cpu import choose_device, keep_memory, set_threads
 from .training.fit import fit
 
 
@@ -111,9 +110,7 @@ class LeanseqRegressor(RegressorMixin, BaseEstimator):
         table = from_columns(columns, "X, y")
         chosen = {**self.get_params(), "split": "homology", "test": "0"}
         settings = Settings.make(**chosen)
-        keep_memory()
-        set_threads(settings.machine.threads)
-        job = make_job(table, settings, choose_device(settings.machine.device))
+        job = make_job(table, settings, settings.machine.prepare().device)
         train, valid = (job.prepared.examples.take(rows) for rows in job.prepared.split[:2])
         parts = job.model.network, job.model.objective, job.model.channels, job.recipe
         self.history_ = fit(*parts, train, valid, seed=settings.machine.seed)

@@ -25,6 +25,7 @@ from ..errors import InputError
 from ..files import write_bytes, write_json, write_text
 from ..models import create
 from ..models.legnet import LegNet
+from ..training import cpu
 from ..training.cpu import choose_device
 from ..training.evaluate import activated_outputs
 from ..training.inputs import Channels
@@ -141,7 +142,7 @@ def save(model: Model, folder: Path, card: str) -> None:
     write_text(folder / CARD, card)
 
 
-def load(folder: str | Path, *, device: str = "cpu") -> Model:
+def load(folder: str | Path, *, device: str = "cpu", keep_memory: bool = True) -> Model:
     """Load a trained model from a run folder or any folder with its files.
 
     Parameters
@@ -150,6 +151,8 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
         Holds `model.safetensors` and `config.json`.
     device
         `auto`, `cpu`, `cuda` or `mps`.
+    keep_memory
+        Keep freed memory in the process, which makes predictions faster (see `Processor`).
 
     Returns
     -------
@@ -161,6 +164,8 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
         If a file is missing, damaged, changed since it was saved, or does not fit the other.
     """
     folder, device = Path(folder), choose_device(device)
+    if keep_memory:
+        cpu.keep_memory()
     config = _config(folder)
     try:
         model = _model(config)

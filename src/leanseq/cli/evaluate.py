@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from ..training.cpu import Processor
 
 
 def evaluate(
@@ -15,9 +19,8 @@ def evaluate(
     sequence_column: str = "sequence",
     expression_column: str = "expression",
     misfits: Literal["refuse", "skip"] = "refuse",
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    threads: int = 0,
-    overwrite: bool = False,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    processor: Annotated[Processor, Parameter(name="*", group=Group("Machine", sort_key=1))] = Processor(),  # noqa: B008
 ) -> None:
     """Score a trained model on another table of measured sequences.
 
@@ -40,10 +43,6 @@ def evaluate(
         Column of the measured values.
     misfits
         A sequence that does not fit the model's construct: `refuse` the whole table, or `skip` it.
-    device
-        Where to compute.
-    threads
-        Processor threads; 0 for all.
     overwrite
         Replace the output file.
     """
@@ -54,7 +53,7 @@ def evaluate(
     from .output import check_output, open_model, write_frame
 
     check_output(output, overwrite=overwrite)
-    model = open_model(run, device, threads)
+    model = open_model(run, processor)
     measured = read_table(table, sequence=sequence_column, expression=expression_column)
     rows = score(model, measured, [name for name in subsets.split(",") if name], misfits=misfits)
     print(f"{'rows':<18}{'n':>8}  {'r (95 % interval)':<26}{'rho (95 % interval)'}")

@@ -48,16 +48,13 @@ def lr_range(
 
     from ..data.table import read_table
     from ..runs.job import make_job
-    from ..training.cpu import choose_device, keep_memory, set_threads
     from ..training.lr_range import range_test
     from .output import check_output, write_frame
 
     check_output(output, overwrite=overwrite)
     settings = Settings(data, network, recipe, machine)
     measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
-    keep_memory()
-    set_threads(machine.threads)
-    job = make_job(measured, settings, choose_device(machine.device))
+    job = make_job(measured, settings, machine.prepare().device)
     found = range_test(
         job.model.network,
         job.model.objective,

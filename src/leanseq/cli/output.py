@@ -10,16 +10,14 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ..apply.bundle import Model
+    from ..training.cpu import Processor
 
 
-def open_model(run: Path, device: str, threads: int) -> Model:
+def open_model(run: Path, processor: Processor) -> Model:
     """Load a model onto a device, with the processor set up."""
     from ..apply.bundle import load
-    from ..training.cpu import choose_device, keep_memory, set_threads
 
-    keep_memory()
-    set_threads(threads)
-    return load(run, device=choose_device(device))
+    return load(run, device=processor.prepare().device, keep_memory=processor.keep_memory)
 
 
 def check_output(path: Path | None, *, overwrite: bool) -> None:

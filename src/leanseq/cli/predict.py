@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from ..training.cpu import Processor
 
 
 def predict(
@@ -13,9 +17,8 @@ def predict(
     output: Path | None = None,
     sequence_column: str = "sequence",
     misfits: Literal["refuse", "skip"] = "refuse",
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    threads: int = 0,
-    overwrite: bool = False,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    processor: Annotated[Processor, Parameter(name="*", group=Group("Machine", sort_key=1))] = Processor(),  # noqa: B008
 ) -> None:
     """Predict expression with a trained model.
 
@@ -34,10 +37,6 @@ def predict(
         Column of the sequences.
     misfits
         A sequence that does not fit the model's construct: `refuse` the whole file, or `skip` it (empty prediction).
-    device
-        Where to compute.
-    threads
-        Processor threads; 0 for all.
     overwrite
         Replace the output file.
     """
@@ -49,7 +48,7 @@ def predict(
     from .progress import say
 
     check_output(output, overwrite=overwrite)
-    model = open_model(run, device, threads)
+    model = open_model(run, processor)
     table = read_table(sequences, sequence=sequence_column, expression=None)
     if "prediction" in table.frame.columns:
         raise InputError(f"{sequences}: has a column 'prediction' already; rename it")

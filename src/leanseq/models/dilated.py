@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -30,6 +31,14 @@ class MixedConv(Conv):
         super().__init__(*shape, groups=vanilla.groups, init=vanilla.init)
         self.ratio = ratio
         self.dilated = Conv(*shape, groups=vanilla.groups, dilation=rate, init=vanilla.init)
+
+    def offsets(self) -> list[int]:
+        """Distances at which the weights of both stand, bp."""
+        return super().offsets() + self.dilated.offsets()
+
+    def taps(self) -> Float[Tensor, "taps channels"]:
+        """Both depth-wise convolutions as one of twice the taps."""
+        return torch.cat([super().taps() * (1 - self.ratio), self.dilated.taps() * self.ratio])
 
     def forward(self, x: Float[Tensor, "n length channels"]) -> Float[Tensor, "n length out"]:
         """Mix both convolutions."""

@@ -15,6 +15,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .. import kernels
+from ..kernels.functions import norm_silu
+
 
 def convolve(
     x: Float[Tensor, "n length channels"],
@@ -88,6 +91,20 @@ class Conv(nn.Module):
             bound = 0 if self.init == "fan-out" else bound
             nn.init.uniform_(self.bias, -bound, bound)
 
+    @property
+    def depthwise(self) -> bool:
+        """Whether every channel is convolved by itself."""
+        return self.weight.shape[1] == 1 and self.groups == len(self.weight) and self.bias is None
+
+    def offsets(self) -> list[int]:
+        """Distances at which the weights stand, bp."""
+        kernel = self.weight.shape[2]
+        return [(k - kernel // 2) * self.dilation for k in range(kernel)]
+
+    def taps(self) -> Float[Tensor, "taps channels"]:
+        """Weights of a depth-wise convolution at these distances."""
+        return self.weight.squeeze(1).t()
+
     def forward(self, x: Float[Tensor, "n length channels"]) -> Float[Tensor, "n length out"]:
         """Convolve every sequence of the batch."""
         return convolve(x, self.weight, self.bias, groups=self.groups, dilation=self.dilation)
@@ -122,7 +139,11 @@ class Unit(nn.Module):
 
     def forward(self, x: Float[Tensor, "n length channels"]) -> Float[Tensor, "n length out"]:
         """Apply the four steps."""
-        return self.dropout(F.silu(self.norm(self.conv(x))))
+        return self.dropout(self.activate(self.conv(x)))
+
+    def activate(self, x: Float[Tensor, "n length channels"]) -> Float[Tensor, "n length channels"]:
+        """Batch norm and SiLU."""
+        return norm_silu(x, self.norm) if kernels.usable(x) else F.silu(self.norm(x))
 
 
 class ChannelsLast(nn.Module):

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .. import kernels
+from ..kernels.functions import inverted_bottleneck
 from .layers import ChannelsLast, MeanHead, Unit
 from .options import LegNetOptions
 
@@ -118,10 +120,9 @@ class SqueezeExcite(nn.Module):
         self.pairs = LowRankBilinear(bottleneck, products) if pairwise else None
         self.excite = linear(bottleneck + products, channels)
 
-    def gates(self, x: Float[Tensor, "n length channels"]) -> Float[Tensor, "n channels"]:
-        """Gates from 0 to 1."""
-        # A sum, because the gradient of a mean is a whole array of its own.
-        state = F.silu(self.squeeze(x.sum(1) / x.shape[1]))
+    def gates(self, means: Float[Tensor, "n channels"]) -> Float[Tensor, "n channels"]:
+        """Gates from 0 to 1, from means over the length."""
+        state = F.silu(self.squeeze(means))
         if self.mix is not None and self.pairs is not None:
             state = self.mix(state)
             state = F.silu(torch.cat([state, self.pairs(state)], 1))
@@ -129,7 +130,8 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Float[Tensor, "n length channels"]) -> Float[Tensor, "n length channels"]:
         """Multiply every channel by its gate."""
-        return x * self.gates(x).unsqueeze(1)
+        # A sum, because the gradient of a mean is a whole array of its own.
+        return x * self.gates(x.sum(1) / x.shape[1]).unsqueeze(1)
 
 
 class Block(nn.Module):
@@ -148,8 +150,30 @@ class Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "n length channels"]) -> Float[Tensor, "n length out"]:
         """Apply the block."""
-        inner = self.project(self.gate(self.local(self.expand(x))))
+        return self.join(self.project(self._middle(x)), x)
+
+    def join(
+        self, inner: Float[Tensor, "n length channels"], x: Float[Tensor, "n length channels"]
+    ) -> Float[Tensor, "n length out"]:
+        """Concatenate the narrowed features with the block's input and resize."""
         return self.resize(torch.cat([inner, x] if self.block_first else [x, inner], 2))
+
+    def _middle(self, x: Float[Tensor, "n length channels"]) -> Float[Tensor, "n length middle"]:
+        """Widened, convolved by group, gated."""
+        first, second = self.expand, self.local
+        dropped = self.training and first.dropout.p > 0
+        if not second.conv.depthwise or dropped or not kernels.usable(x):
+            return self.gate(second(first(x)))
+        gate, local = self.gate, second.conv
+        return inverted_bottleneck(
+            first.conv(x),
+            first.norm,
+            local.taps(),
+            torch.tensor(local.offsets()),
+            second.norm,
+            gate.gates,
+            list(gate.parameters()),
+        )
 
 
 class LegNet(nn.Module):

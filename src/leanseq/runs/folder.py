@@ -18,6 +18,7 @@ from .. import __version__
 from ..errors import InputError
 from ..files import write_json
 from ..training.checkpoints import remove_checkpoint
+from ..training.cpu import Prepared
 from .settings import Settings
 
 RUN, DATA, HISTORY, METRICS, PREDICTIONS, REPORT = (
@@ -114,14 +115,15 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
     write_json(folder / RUN, record)
 
 
-def hardware(device: str) -> dict[str, Any]:
+def hardware(machine: Prepared) -> dict[str, Any]:
     """What a run was computed on."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gb": _memory_gb(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
-        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if machine.device == "cuda" else machine.device,
+        "threads": machine.threads,
+        "kernels": machine.kernels,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..files import atomic_path, write_json
 from ..report.page import write_report
 from ..training.checkpoints import remove_checkpoint
-from ..training.cpu import choose_device, keep_memory, set_threads
+from ..training.cpu import Prepared, choose_device
 from ..training.estimate import measure
 from ..training.fit import Interrupted, Watcher, fit
 from ..training.learner import Epoch
@@ -106,29 +106,30 @@ def train(
     if not isinstance(table, Table):
         data = settings.data
         table = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
-    keep_memory()
-    set_threads(settings.machine.threads)
-    device = choose_device(settings.machine.device)
-    job = make_job(table, settings, device)
+    job = make_job(table, settings, choose_device(settings.machine.device))
+    # After the preparation, whose large temporary arrays need not be kept.
+    machine = settings.machine.prepare()
     folder = Path(output) if output is not None else default_folder(table.path, settings)
     identity = {"settings": settings.to_dict(), "fingerprint": fingerprint(table)}
     record = open_folder(folder, identity, resume=resume, overwrite=overwrite)
     if record is not None and record["status"] == "finished":
         say(f"{folder} is finished already; nothing to do")
         _finish(folder)
-        return read_run(folder, device)
+        return read_run(folder, machine.device)
     facts = _facts(table, job)
     for name, words in [*facts["lines"], *facts["choices"]]:
         say(f"{name:<22}{words}")
     if record is None:
-        record = _plan(job, table, settings, device, identity)
+        record = _plan(job, table, settings, machine, identity)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / DATA, facts)
     record["status"] = "running"
     write_record(folder, record)
     recipe = replace(job.recipe, epochs=record["epochs"], stream=record["stream"])
     network = record["network"]
-    say(f"{'network':<22}{network['spec']} ({network['size']}), {network['parameters']:,} parameters, on {device}")
+    say(f"{'network':<22}{network['spec']} ({network['size']}), {network['parameters']:,} parameters")
+    used = machine.device if machine.device != "cpu" else f"{machine.threads} threads, kernels: {machine.kernels}"
+    say(f"{'processor':<22}{used}")
     steps = recipe.steps_per_epoch(len(job.prepared.split.train))
     epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
     say(f"{'estimate':<22}{_duration(record['estimate_seconds'])} for {epochs} of {steps:,} steps")
@@ -174,7 +175,7 @@ def _facts(table: Table, job: Job) -> dict[str, Any]:
     }
 
 
-def _plan(job: Job, table: Table, settings: Settings, device: str, identity: dict[str, Any]) -> dict[str, Any]:
+def _plan(job: Job, table: Table, settings: Settings, used: Prepared, identity: dict[str, Any]) -> dict[str, Any]:
     """Estimate the time, settle the number of epochs and start the content of `run.json`."""
     prepared, model = job.prepared, job.model
     rows = len(prepared.split.train)
@@ -183,7 +184,7 @@ def _plan(job: Job, table: Table, settings: Settings, device: str, identity: dic
     recipe = job.recipe
     if settings.machine.budget is not None:
         recipe = pace.within(recipe, rows, read_budget(settings.machine.budget))
-    machine = hardware(device)
+    machine = hardware(used)
     parameters = sum(weight.numel() for weight in model.network.parameters())
     groups = settings.to_dict()
     return {

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..models import SIZES, resolve
+from ..training.cpu import Processor
 from ..training.recipe import Recipe
 
 SPLITS = ("auto", "column", "cluster", "homology", "random")
@@ -139,7 +140,7 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True)
-class MachineSettings:
+class MachineSettings(Processor):
     """Where and how long a run computes.
 
     Attributes
@@ -148,23 +149,15 @@ class MachineSettings:
         Seed of weights, batches and dropout.
     budget
         Time for training, such as 90s, 10m or 1h; sets the number of epochs from a short measurement.
-    device
-        `auto`, `cpu`, `cuda` or `mps`.
-    threads
-        Processor threads; 0 for all.
     """
 
     seed: int = 0
     budget: str | None = None
-    device: str = "auto"
-    threads: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.seed < 0:
             raise InputError(f"--seed is {self.seed}, expected 0 or more")
-        _known("device", self.device, ("auto", "cpu", "cuda", "mps"))
-        if self.threads < 0:
-            raise InputError(f"--threads is {self.threads}, expected 0 (all) or more")
         if self.budget is not None:
             read_budget(self.budget)
 
@@ -197,8 +190,11 @@ class Settings:
                 value, flag = getattr(group, item.name), f"--{item.name.replace('_', '-')}"
                 if value == getattr(getattr(plain, part.name), item.name):
                     continue
+                if isinstance(value, bool):
+                    words.append(flag if value else f"--no-{flag[2:]}")
+                    continue
                 for one in value if isinstance(value, list) else [value]:
-                    words += [flag] if one is True else [flag, str(one)]
+                    words += [flag, str(one)]
         return shlex.join(words)
 
     @staticmethod

@@ -3,10 +3,64 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 
+from .. import kernels
 from ..errors import InputError
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD, _MMAP_MAX = -3, -1, -4
+
+
+@dataclass(frozen=True)
+class Processor:
+    """Where and with what a command computes.
+
+    Attributes
+    ----------
+    device
+        `auto`, `cpu`, `cuda` or `mps`.
+    threads
+        Processor threads; 0 for all.
+    kernels
+        How the networks compute on the processor: `compiled` (needs a C compiler, faster, less memory), `torch`, or
+        `auto`: compiled where it can be had. They differ by rounding.
+    keep_memory
+        Keep freed memory in the process, which is faster; `--no-keep-memory` gives it back to the system at once.
+    """
+
+    device: str = "auto"
+    threads: int = 0
+    kernels: str = "auto"
+    keep_memory: bool = True
+
+    def __post_init__(self) -> None:
+        if self.device not in ("auto", "cpu", "cuda", "mps"):
+            raise InputError(f"--device is {self.device!r}, expected one of auto, cpu, cuda, mps")
+        if self.threads < 0:
+            raise InputError(f"--threads is {self.threads}, expected 0 (all) or more")
+        kernels.check(self.kernels)
+
+    def prepare(self) -> Prepared:
+        """Set this process up.
+
+        Raises
+        ------
+        InputError
+            If the device or the kernels cannot be had on this machine.
+        """
+        device = choose_device(self.device)
+        if self.keep_memory:
+            keep_memory()
+        return Prepared(device, set_threads(self.threads), kernels.choose(self.kernels))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is used: the device, the number of threads, and the kernels with the reason if they are not compiled."""
+
+    device: str
+    threads: int
+    kernels: str
 
 
 def keep_memory() -> bool:
@@ -32,8 +86,6 @@ def set_threads(threads: int) -> int:
     """Use this many processor threads (0: torch's own choice) and say how many are used."""
     import torch
 
-    if threads < 0:
-        raise InputError(f"--threads is {threads}, expected 0 (all) or more")
     if threads:
         torch.set_num_threads(threads)
     return torch.get_num_threads()
@@ -53,7 +105,7 @@ def choose_device(name: str) -> str:
     if name == "auto":
         return next(device for device in ("cuda", "mps", "cpu") if there[device])
     if name not in there:
-        raise InputError(f"--device is {name!r}, expected auto, cpu, cuda or mps")
+        raise InputError(f"--device is {name!r}, expected one of auto, cpu, cuda, mps")
     if not there[name]:
         raise InputError(f"--device {name}: torch finds no such device on this machine; use --device cpu")
     return name

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from .inputs import Channels, network_input
 from .objectives import Objective
 
-BATCH = 128
+BATCH = 64
+"""Rows of a forward pass, each on both strands."""
 
 
 @torch.no_grad()
@@ -42,9 +43,9 @@ def activated_outputs(
     parts = []
     for start in range(0, len(codes), BATCH):
         batch = torch.from_numpy(codes[start : start + BATCH]).to(device)
-        answers = []
-        for other in (False, True) if both_strands else (False,):
-            flipped = torch.full((len(batch),), other, device=device)
-            answers.append(objective.activate(network(network_input(batch, channels, flipped))))
-        parts.append(torch.stack(answers).mean(0).cpu())
+        flipped = torch.zeros(len(batch), dtype=torch.bool, device=device)
+        if both_strands:
+            batch, flipped = batch.repeat(2, 1), torch.cat([flipped, ~flipped])
+        answers = objective.activate(network(network_input(batch, channels, flipped)))
+        parts.append(answers.view(1 + both_strands, -1, answers.shape[1]).mean(0).cpu())
     return torch.cat(parts) if parts else torch.zeros(0, objective.outputs)

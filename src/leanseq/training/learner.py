@@ -59,6 +59,7 @@ class Learner:
     ) -> None:
         self.network, self.objective, self.channels, self.recipe = network, objective, channels, recipe
         self.seed, self.rows = seed, len(train)
+        self.forward = torch.compile(network) if recipe.compile else network
         self.device = next(network.parameters()).device
         self.codes = torch.from_numpy(train.codes).to(self.device)
         self.targets = objective.targets(train.expression).to(self.device)
@@ -96,7 +97,8 @@ class Learner:
         shown = network_input(
             self.codes[chosen], self.channels, torch.from_numpy(flipped).to(self.device), self.integer[chosen]
         )
-        output = self.network(shown)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+            output = self.forward(shown).float()
         losses = self.objective.loss(output, self.targets[chosen])
         loss = (losses * self.weights[chosen]).mean()
         self.optimizer.zero_grad(set_to_none=True)

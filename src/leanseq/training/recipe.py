@@ -12,6 +12,7 @@ CHOICES = {
     "schedule": ("one-cycle", "constant"),
     "strands": ("random", "both", "forward"),
     "select": ("last", "best"),
+    "precision": ("float32", "bfloat16"),
 }
 
 
@@ -46,6 +47,12 @@ class Recipe:
         `last` keeps the last epoch, `best` the one with the best validation r (and says so).
     patience
         Stop after this many epochs without a better validation r; 0 for never.
+    precision
+        `float32`, or `bfloat16` for the matrix products of training steps: faster on many GPUs, slower on most
+        processors.
+    compile
+        Let `torch.compile` rewrite the training step: for long runs on a GPU; it takes up to a minute at the start and
+        needs a C++ compiler.
     """
 
     epochs: int = 8
@@ -60,6 +67,8 @@ class Recipe:
     stream: int = 0
     select: str = "last"
     patience: int = 0
+    precision: str = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():

@@ -1,0 +1,79 @@
+"""Features of single mutants of one sequence, computed only where they can differ from its own.
+
+Up to the first squeeze-and-excite gate a network sees no further than its kernels reach, so the stem and the first
+block's widening and convolution are computed once for the sequence and, for a mutant, only around the mutation. From
+the first gate on every position depends on the whole sequence: the rest of the network is computed whole. The result
+is that of the whole network, to rounding.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from .layers import ChannelsLast, Conv
+from .legnet import Block, LegNet
+
+
+def saves(network: LegNet) -> bool:
+    """Whether the network keeps positions apart up to its first gate; an embedding need not."""
+    return isinstance(network.input, ChannelsLast)
+
+
+def mutant_outputs(
+    network: LegNet,
+    own: Float[Tensor, "channels length"],
+    mutants: Float[Tensor, "n channels length"],
+    positions: Int64[Tensor, " n"],
+) -> Float[Tensor, "n outputs"]:
+    """Outputs of the network, in evaluation mode, on sequences that differ from `own` at one position each.
+
+    Parameters
+    ----------
+    network
+        One that `saves`.
+    own
+        Input channels of the sequence.
+    mutants, positions
+        Input channels of its mutants, and where they differ.
+    """
+    block = cast(Block, network.blocks[0])
+    near = _reach(network.stem.conv)
+    far = near + _reach(block.local.conv)
+    stem = network.stem(network.input(own[None]))
+    local = block.local(block.expand(stem))
+    n, length = len(mutants), own.shape[1]
+
+    # Values at most `far` from the mutation change; a piece twice as wide gives them as the whole sequence does.
+    width = min(length, 4 * far + 1)
+    starts = (positions - 2 * far).clamp(0, length - width)
+    pieces = mutants.gather(2, (starts[:, None] + torch.arange(width))[:, None].expand(n, mutants.shape[1], width))
+    stem_piece = network.stem(network.input(pieces))
+    local_piece = block.local(block.expand(stem_piece))
+
+    each = torch.arange(n)[:, None]
+    rows = positions[:, None] + torch.arange(-far, far + 1)
+    there = (rows >= 0) & (rows < length)
+    rows = rows.clamp(0, length - 1)
+    fresh = local_piece[each, rows - starts[:, None]]
+    change = ((fresh - local[0, rows]) * there[..., None]).sum(1) / length
+    gates = block.gate.gates(local.mean(1) + change)
+    gated = local * gates[:, None]
+    gated[each, rows] = fresh * gates[:, None]
+    inner = block.project(gated)
+
+    rows = (positions[:, None] + torch.arange(-near, near + 1)).clamp(0, length - 1)
+    skipped = stem.repeat(n, 1, 1)
+    skipped[each, rows] = stem_piece[each, rows - starts[:, None]]
+    x = block.join(inner, skipped)
+    for later in network.blocks[1:]:
+        x = later(x)
+    return network.head(network.context(x))
+
+
+def _reach(conv: Conv) -> int:
+    """How far a convolution sees to either side, bp."""
+    return int(max(abs(offset) for offset in conv.offsets()))
