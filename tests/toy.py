@@ -13,3 +13,8 @@ def rows(n=160, seed=0):
     inserts = [s[:20] + "TATAAA" + s[26:] if i % 2 else s for i, s in enumerate(inserts)]
     values = np.where(np.arange(n) % 2, 12.0, 5.0) + rng.normal(0, 1, n)
     return pl.DataFrame({"sequence": [LEFT + s + RIGHT for s in inserts], "expression": values.clip(0, 17)})
+
+
+def random_sequences(n, length, seed=0):
+    """So many sequences of so many bp."""
+    return ["".join(row) for row in np.random.default_rng(seed).choice(list("ACGT"), (n, length))]
