@@ -105,17 +105,23 @@ def _line(norm: nn.BatchNorm1d) -> Line:
     return Line.of(norm.weight, norm.bias, *_running(norm), norm.eps)
 
 
-def _silu(h: Tensor, line: Line, gate: Tensor | None = None) -> Tensor:
+def _silu(h: Tensor, line: Line) -> Tensor:
     y = torch.empty_like(h)
-    run("silu", h, line.scale, line.shift, None if gate is None else gate.contiguous(), *_sizes(h), y)
+    run("silu", h, line.scale, line.shift, *_sizes(h), y, None)
     return y
 
 
-def _squeeze(h: Tensor, line: Line) -> Tensor:
-    """Mean of y over the length."""
-    sums = h.new_empty(h.shape[0], h.shape[2])
-    run("squeeze", h, None, line.scale, line.shift, *_sizes(h), sums)
-    return sums.div_(h.shape[1])
+def _silu_and_means(h: Tensor, line: Line) -> tuple[Tensor, Tensor]:
+    """The same with its mean over the length."""
+    y, sums = torch.empty_like(h), h.new_empty(h.shape[0], h.shape[2])
+    run("silu", h, line.scale, line.shift, *_sizes(h), y, sums)
+    return y, sums.div_(h.shape[1])
+
+
+def _gated(y: Tensor, gate: Tensor) -> Tensor:
+    """Multiply in place."""
+    run("multiply", y, gate.contiguous(), *_sizes(y))
+    return y
 
 
 def _local(
@@ -225,26 +231,29 @@ class _NormSiluGate(Function):
         *parameters: Tensor,
     ):
         line = Line.of(gamma, beta, mean, var, eps)
-        squeezed = _squeeze(h, line)
+        y, means = _silu_and_means(h, line)
         with torch.set_grad_enabled(any(ctx.needs_input_grad)):
-            squeezed.requires_grad_(any(ctx.needs_input_grad))
-            gate = gates(squeezed).contiguous()
-        ctx.save_for_backward(h, *line)
-        ctx.batch, ctx.squeezed, ctx.gate, ctx.parameters = batch, squeezed, gate, parameters
-        return _silu(h, line, gate)
+            means.requires_grad_(any(ctx.needs_input_grad))
+            gate = gates(means).contiguous()
+        _gated(y, gate)
+        ctx.save_for_backward(h, y, *line)
+        ctx.batch, ctx.means, ctx.gate, ctx.parameters = batch, means, gate, parameters
+        return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        h, *rest = ctx.saved_tensors
+        h, y, *rest = ctx.saved_tensors
         line = Line(*rest)
         dy, dgate = dy.contiguous(), torch.empty_like(ctx.gate)
-        run("squeeze", h, dy, line.scale, line.shift, *_sizes(h), dgate)
-        wanted = [ctx.squeezed, *(p for p in ctx.parameters if p.requires_grad)]
-        dsqueezed, *found = torch.autograd.grad(ctx.gate, wanted, dgate, retain_graph=False)
+        run("dot", y, dy, *_sizes(h), dgate)
+        # y holds the gate already. A gate near zero passes nothing on, whatever its gradient.
+        dgate = torch.where(ctx.gate > 1e-30, dgate / ctx.gate, 0.0)
+        wanted = [ctx.means, *(p for p in ctx.parameters if p.requires_grad)]
+        dmeans, *found = torch.autograd.grad(ctx.gate, wanted, dgate, retain_graph=False)
         gradients = iter(found)
         dparameters = [next(gradients) if p.requires_grad else None for p in ctx.parameters]
-        dz, extra = torch.empty_like(h), (dsqueezed / h.shape[1]).contiguous()
+        dz, extra = torch.empty_like(h), (dmeans / h.shape[1]).contiguous()
         total, moment = torch.empty_like(line.mean), torch.empty_like(line.mean)
         run(
             "silu_backward",
@@ -294,7 +303,7 @@ def inverted_bottleneck(
     h = h.contiguous()
     if not torch.is_grad_enabled() and not first.training:
         out = _local(h, _line(first), weight.contiguous(), offsets)
-        line = _line(second)
-        return _silu(out, line, gates(_squeeze(out, line)))
+        y, means = _silu_and_means(out, _line(second))
+        return _gated(y, gates(means))
     out, mean, var = _NormSiluLocal.apply(h, weight, offsets, second.training, *normal(first, h))
     return _NormSiluGate.apply(out, *normal(second, out, (mean, var) if second.training else None), gates, *parameters)

@@ -79,27 +79,12 @@ ROW silu(const float *restrict h, const float *restrict scale, const float *rest
     }
 }
 
-ROW silu_gated(const float *restrict h, const float *restrict scale, const float *restrict shift,
-               const float *restrict gate, i64 channels, float *restrict y) {
+ROW silu_and_add(const float *restrict h, const float *restrict scale, const float *restrict shift, i64 channels,
+                 float *restrict y, float *restrict sum) {
     CHANNELS(c) {
-        float z = h[c] * scale[c] + shift[c];
-        y[c] = z * sigmoid(z) * gate[c];
-    }
-}
-
-ROW add_silu(const float *restrict h, const float *restrict scale, const float *restrict shift, i64 channels,
-             float *restrict sum) {
-    CHANNELS(c) {
-        float z = h[c] * scale[c] + shift[c];
-        sum[c] += z * sigmoid(z);
-    }
-}
-
-ROW add_silu_times(const float *restrict h, const float *restrict dy, const float *restrict scale,
-                   const float *restrict shift, i64 channels, float *restrict sum) {
-    CHANNELS(c) {
-        float z = h[c] * scale[c] + shift[c];
-        sum[c] += z * sigmoid(z) * dy[c];
+        float z = h[c] * scale[c] + shift[c], v = z * sigmoid(z);
+        y[c] = v;
+        sum[c] += v;
     }
 }
 
@@ -140,6 +125,8 @@ ROW through_norm(float *restrict d, const float *restrict h, const float *restri
                  const float *restrict e, const float *restrict mean, i64 channels) {
     CHANNELS(c) d[c] = a[c] * (d[c] - b[c]) + e[c] * (h[c] - mean[c]);
 }
+
+ROW multiply(float *restrict y, const float *restrict gate, i64 channels) { CHANNELS(c) y[c] *= gate[c]; }
 
 ROW add_product(const float *restrict a, const float *restrict b, i64 channels, float *restrict sum) {
     CHANNELS(c) sum[c] += a[c] * b[c];
@@ -217,30 +204,34 @@ void leanseq_statistics(const float *h, i64 n, i64 length, i64 channels, i64 thr
     free(squares);
 }
 
-/* y = silu(z), times the gate [n, channels] if there is one. */
-void leanseq_silu(const float *h, const float *scale, const float *shift, const float *gate, i64 n, i64 length,
-                  i64 channels, i64 threads, float *y) {
+/* y = silu(z), with its sums over the length [n, channels] if wanted. */
+void leanseq_silu(const float *h, const float *scale, const float *shift, i64 n, i64 length, i64 channels, i64 threads,
+                  float *y, float *sums) {
     PARALLEL MY_SEQUENCES(s) {
-        const float *x = h + s * length * channels, *g = gate ? gate + s * channels : NULL;
-        float *to = y + s * length * channels;
-        if (g)
-            ROWS(row) silu_gated(x + row, scale, shift, g, channels, to + row);
-        else
+        const float *x = h + s * length * channels;
+        float *to = y + s * length * channels, *sum = sums ? sums + s * channels : NULL;
+        if (sum) {
+            clear(sum, channels);
+            ROWS(row) silu_and_add(x + row, scale, shift, channels, to + row, sum);
+        } else
             ROWS(row) silu(x + row, scale, shift, channels, to + row);
     }
 }
 
-/* sums[s, c] = sum over the length of y, times dy where it is given. */
-void leanseq_squeeze(const float *h, const float *dy, const float *scale, const float *shift, i64 n, i64 length,
-                     i64 channels, i64 threads, float *sums) {
+/* y = y * gate, in place; gate is [n, channels]. */
+void leanseq_multiply(float *y, const float *gate, i64 n, i64 length, i64 channels, i64 threads) {
     PARALLEL MY_SEQUENCES(s) {
-        const float *x = h + s * length * channels, *d = dy ? dy + s * length * channels : NULL;
-        float *sum = sums + s * channels;
-        clear(sum, channels);
-        if (d)
-            ROWS(row) add_silu_times(x + row, d + row, scale, shift, channels, sum);
-        else
-            ROWS(row) add_silu(x + row, scale, shift, channels, sum);
+        float *x = y + s * length * channels;
+        ROWS(row) multiply(x + row, gate + s * channels, channels);
+    }
+}
+
+/* sums[s, c] = sum over the length of a * b. */
+void leanseq_dot(const float *a, const float *b, i64 n, i64 length, i64 channels, i64 threads, float *sums) {
+    PARALLEL MY_SEQUENCES(s) {
+        const float *x = a + s * length * channels, *y = b + s * length * channels;
+        clear(sums + s * channels, channels);
+        ROWS(row) add_product(x + row, y + row, channels, sums + s * channels);
     }
 }
 
