@@ -87,3 +87,9 @@ def save(name: str, rows: list[dict[str, Any]], note: str = "") -> None:
             ),
             flush=True,
         )
+
+
+def saved(name: str) -> list[dict[str, Any]]:
+    """Rows of a former run."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["rows"] if path.exists() else []

@@ -104,6 +104,7 @@ def summary(rows: Rows) -> dict[str, Any] | None:
 SENTENCES: dict[str, str | Callable[[Rows], str]] = {
     "time_to_accuracy": say_time_to_accuracy,
     "training_step": say_training_step,
+    "engine": "What a training step of leanseq costs with one part of its engine changed or taken away.",
     "prediction": say_prediction,
     "mutagenesis": say_mutagenesis,
     "loading": say_loading,
@@ -190,24 +191,23 @@ def marks(axes: Axes, values: list[float], name: str) -> None:
 
 
 def draw_training_step(rows: Rows) -> Figure:
-    sizes, batches = distinct(rows, "size"), distinct(rows, "batch")
-    models = distinct(rows, "model")
-    shape = (len(sizes), len(batches))
-    height = 1.4 + len(sizes) * (0.6 + 0.5 * len(models))
-    figure, grid = plt.subplots(*shape, figsize=(2.4 + 3.2 * shape[1], height), squeeze=False, sharey=True)
-    for line, size in zip(grid, sizes, strict=True):
-        for axes, batch in zip(line, batches, strict=True):
-            here = {row["model"]: row for row in rows if (row["size"], row["batch"]) == (size, batch)}
-            times = {
-                key: [here[model][f"{key}_ms"] if model in here else 0.0 for model in models]
-                for key in ("reference", "leanseq", "floor")
-            }
-            bars(axes, models, {"reference": (times["reference"], REFERENCE), "leanseq": (times["leanseq"], OURS)})
-            marks(axes, times["floor"], "floor: the same products at full speed")
-            axes.set_title(f"{size}, batches of {batch:,}")
-    for axes in grid[-1]:
-        axes.set_xlabel("ms a sequence and step")
-    share_legend(figure, grid[0][0])
+    figure, axes = plt.subplots(figsize=(8.5, 1.2 + 0.55 * len(rows)))
+    labels = [f"{row['model']} {row['size']}, batch {row['batch']:,}" for row in rows]
+    colours = {"reference": REFERENCE, "leanseq": OURS}
+    bars(axes, labels, {name: ([row[f"{name}_ms"] for row in rows], colour) for name, colour in colours.items()})
+    marks(axes, [row["floor_ms"] for row in rows], "floor: the same products at full speed")
+    axes.set_xlabel("ms a sequence and step")
+    share_legend(figure, axes)
+    return figure
+
+
+def draw_engine(rows: Rows) -> Figure:
+    figure, axes = plt.subplots(figsize=(7.5, 0.8 + 0.4 * len(rows)))
+    drawn = axes.barh([row["options"] for row in rows], [row["ms"] for row in rows], color=OURS)
+    axes.bar_label(drawn, [number(row["ms"]) for row in rows], padding=3)
+    axes.invert_yaxis()
+    axes.set_xlabel("ms a sequence and training step")
+    axes.margins(x=0.12)
     return figure
 
 
@@ -314,6 +314,7 @@ def draw_scaling(rows: Rows) -> Figure:
 FIGURES: dict[str, Callable[[Rows], Figure | None]] = {
     "time_to_accuracy": draw_time_to_accuracy,
     "training_step": draw_training_step,
+    "engine": draw_engine,
     "prediction": draw_prediction,
     "mutagenesis": draw_mutagenesis,
     "loading": draw_loading,

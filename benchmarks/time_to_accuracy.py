@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -135,13 +134,15 @@ def row(name: str, curve: Curve, *, computed: bool) -> dict[str, Any]:
     reached = {f"seconds_to_{target}": next((s for s, r in curve if r >= target), None) for target in TARGETS}
     best = float(np.nanmax([r for _, r in curve]))
     total = curve[-1][0]
-    return {"contender": name, **reached, "best_r": best, "seconds": total, "computed": computed, "curve": curve}
-
-
-def saved_rows() -> list[dict[str, Any]]:
-    """Rows of a former run."""
-    path = common.RESULTS / "time_to_accuracy.json"
-    return json.loads(path.read_text())["rows"] if path.exists() else []
+    return {
+        "contender": name,
+        "epochs": len(curve),
+        **reached,
+        "best_r": best,
+        "seconds": total,
+        "computed": computed,
+        "curve": curve,
+    }
 
 
 def find_table(given: str | None) -> str:
@@ -176,7 +177,7 @@ def main() -> None:
         "numbers to rounding, so its r are those of leanseq's same training and its seconds the number of steps times "
         "its own measured pace."
     )
-    rows = [] if chosen.again else saved_rows()
+    rows = [] if chosen.again else common.saved("time_to_accuracy")
 
     def wanted(name: str) -> bool:
         return chosen.only in name and name not in [row["contender"] for row in rows]

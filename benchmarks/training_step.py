@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="full,small")
     parser.add_argument("--batches", default="32,128,1024")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--again", action="store_true", help="forget former results instead of adding to them")
     chosen = parser.parse_args()
     note = (
         "Milliseconds for one sequence in one training step, fetching and encoding included; median of the turns. "
@@ -187,12 +188,16 @@ def main() -> None:
         f"{CHECKED_BATCH} sequences, the first of a long one-cycle. floor: the operations of the network's "
         "convolutions and linear layers, forward and backward, at the speed of one large matrix product. No dropout."
     )
-    rows: list[dict[str, Any]] = []
+    rows = [] if chosen.again else common.saved("training_step")
+    done = {(row["model"], row["size"], row["batch"]) for row in rows}
     for spec in chosen.models.split(","):
         for size in chosen.sizes.split(","):
+            batches = [batch for batch in map(int, chosen.batches.split(",")) if (spec, size, batch) not in done]
+            if not batches:
+                continue
             difference = largest_difference(spec, size)
             assert difference < TOLERANCE, f"{spec} {size}: losses differ by {difference:.2g}"
-            for batch in map(int, chosen.batches.split(",")):
+            for batch in batches:
                 seconds = measure(Plan(spec, size, batch), chosen.repeats)
                 rows.append(
                     {

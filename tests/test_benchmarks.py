@@ -152,6 +152,6 @@ def test_the_page_shows_every_result(tmp_path):
     machine = {"processor": "any", "cores": 2, "memory_gib": 8.0, "python": "3", "torch": "2"}
     (tmp_path / "time_to_accuracy.json").write_text(json.dumps({**record, "hardware": machine, "rows": rows}))
     text = show.page(tmp_path, tmp_path)
-    assert "| toy | 2 | – | 0.6 | 2 | no |" in text
+    assert "| toy | 2 | 2 | – | 0.6 | 2 | no |" in text
     assert "(time_to_accuracy.svg)" in text
     assert (tmp_path / "time_to_accuracy.svg").stat().st_size > 1000
