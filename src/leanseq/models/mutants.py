@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from .layers import ChannelsLast, Conv
@@ -50,28 +50,45 @@ def mutant_outputs(
     # Values at most `far` from the mutation change; a piece twice as wide gives them as the whole sequence does.
     width = min(length, 4 * far + 1)
     starts = (positions - 2 * far).clamp(0, length - width)
-    pieces = mutants.gather(2, (starts[:, None] + torch.arange(width))[:, None].expand(n, mutants.shape[1], width))
+    shown = starts[:, None] + torch.arange(width, device=starts.device)
+    pieces = mutants.gather(2, shown[:, None].expand(n, mutants.shape[1], width))
     stem_piece = network.stem(network.input(pieces))
     local_piece = block.local(block.expand(stem_piece))
 
-    each = torch.arange(n)[:, None]
-    rows = positions[:, None] + torch.arange(-far, far + 1)
-    there = (rows >= 0) & (rows < length)
-    rows = rows.clamp(0, length - 1)
-    fresh = local_piece[each, rows - starts[:, None]]
-    change = ((fresh - local[0, rows]) * there[..., None]).sum(1) / length
+    near_piece, near_place, _ = _around(stem_piece, positions, starts, near, length)
+    fresh, place, there = _around(local_piece, positions, starts, far, length)
+    before = local[0].index_select(0, place % length)
+    change = ((fresh - before) * there[:, None]).view(n, -1, fresh.shape[1]).sum(1) / length
     gates = block.gate.gates(local.mean(1) + change)
     gated = local * gates[:, None]
-    gated[each, rows] = fresh * gates[:, None]
+    gated.flatten(0, 1).index_copy_(0, place, fresh * gates.repeat_interleave(2 * far + 1, 0))
     inner = block.project(gated)
-
-    rows = (positions[:, None] + torch.arange(-near, near + 1)).clamp(0, length - 1)
     skipped = stem.repeat(n, 1, 1)
-    skipped[each, rows] = stem_piece[each, rows - starts[:, None]]
+    skipped.flatten(0, 1).index_copy_(0, near_place, near_piece)
     x = block.join(inner, skipped)
     for later in network.blocks[1:]:
         x = later(x)
     return network.head(network.context(x))
+
+
+def _around(
+    pieces: Float[Tensor, "n width channels"],
+    positions: Int64[Tensor, " n"],
+    starts: Int64[Tensor, " n"],
+    reach: int,
+    length: int,
+) -> tuple[Float[Tensor, "rows channels"], Int64[Tensor, " rows"], Bool[Tensor, " rows"]]:
+    """Values around each mutation, their rows in a flat `[n * length, channels]`, and which of them are there.
+
+    Beyond an end of the sequence the end's own value stands again.
+    """
+    n, width, _ = pieces.shape
+    wanted = positions[:, None] + torch.arange(-reach, reach + 1, device=positions.device)
+    there = (wanted >= 0) & (wanted < length)
+    wanted = wanted.clamp(0, length - 1)
+    each = torch.arange(n, device=positions.device)[:, None]
+    found = pieces.flatten(0, 1).index_select(0, (wanted - starts[:, None] + each * width).flatten())
+    return found, (wanted + each * length).flatten(), there.flatten()
 
 
 def _reach(conv: Conv) -> int:
