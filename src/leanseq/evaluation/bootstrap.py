@@ -70,7 +70,7 @@ def bootstrap(
     """
     statistic = _STATISTICS[metric](expression, predicted)
     value = getattr(metrics, metric)(expression, predicted)
-    return Interval(value, *_limits(_resample([statistic], len(expression), by, resamples, seed)[0], level))
+    return Interval(value, *limits(_resample([statistic], len(expression), by, resamples, seed)[0], level))
 
 
 def bootstrap_mean(
@@ -82,7 +82,7 @@ def bootstrap_mean(
 ) -> Interval:
     """Return the mean of one number per row (such as `metrics.kl_rows`) with its percentile interval."""
     value = float(values.mean()) if len(values) else float("nan")
-    return Interval(value, *_limits(_resample([_mean(values)], len(values), by, resamples, seed)[0], level))
+    return Interval(value, *limits(_resample([_mean(values)], len(values), by, resamples, seed)[0], level))
 
 
 def compare(
@@ -106,15 +106,41 @@ def compare(
     >>> compare("mse", x, x, x + 1).value
     -1.0
     """
-    make = _STATISTICS[metric]
-    drawn = _resample([make(expression, a), make(expression, b)], len(expression), by, resamples, seed)
+    drawn = resampled(metric, expression, np.stack([a, b]), by, resamples, seed)
     differences = drawn[0] - drawn[1]
     score = getattr(metrics, metric)
-    low, high = _limits(differences, level)
+    low, high = limits(differences, level)
+    return Difference(score(expression, a) - score(expression, b), low, high, two_sided_p(differences))
+
+
+def resampled(
+    metric: Metric,
+    expression: Float[np.ndarray, " n"],
+    predicted: Float[np.ndarray, "k n"],
+    by: Int64[np.ndarray, " n"] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Float[np.ndarray, "k resamples"]:
+    """Return the scores of k predictions of the same rows; all of them see the same resamples."""
+    return _resample(
+        [_STATISTICS[metric](expression, each) for each in predicted], len(expression), by, resamples, seed
+    )
+
+
+def limits(scores: Float[np.ndarray, " resamples"], level: float) -> tuple[float, float]:
+    """Return the percentiles that hold the share `level` of the defined scores; nan where none is defined."""
+    known = scores[~np.isnan(scores)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def two_sided_p(differences: Float[np.ndarray, " resamples"]) -> float:
+    """Return twice the smaller share of defined differences on one side of zero, counting one more for each side."""
     known = differences[~np.isnan(differences)]
     side = min((known <= 0).sum(), (known >= 0).sum())
-    p = min(1.0, 2 * (float(side) + 1) / (len(known) + 1)) if len(known) else float("nan")
-    return Difference(score(expression, a) - score(expression, b), low, high, p)
+    return min(1.0, 2 * (float(side) + 1) / (len(known) + 1)) if len(known) else float("nan")
 
 
 def _resample(statistics: list[Statistic], n: int, by: np.ndarray | None, resamples: int, seed: int) -> np.ndarray:
@@ -136,14 +162,6 @@ def _counts(n: int, by: np.ndarray | None, resamples: int, seed: int) -> Iterato
         drawn = rng.integers(units, size=(size, units)) + np.arange(size)[:, None] * units
         counts = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(np.float64)
         yield counts if member is None else counts[:, member]
-
-
-def _limits(scores: np.ndarray, level: float) -> tuple[float, float]:
-    known = scores[~np.isnan(scores)]
-    if not len(known):
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _mean(values: np.ndarray) -> Statistic:
