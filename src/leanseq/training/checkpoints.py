@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..files import atomic_path, write_json
+from ..files import write_bytes, write_json
 
 NAME = "checkpoint.json"
 
@@ -24,8 +25,8 @@ NAME = "checkpoint.json"
 def save_checkpoint(folder: Path, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
     """Write a checkpoint and drop the one before it."""
     name = f"checkpoint-{progress['step']}.safetensors"
-    with atomic_path(folder / name) as path:
-        save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path)
+    # as bytes: a disk that is full is then the system's error, not one of safetensors' own
+    write_bytes(folder / name, serialize({key: value.detach().cpu().contiguous() for key, value in tensors.items()}))
     write_json(folder / NAME, {**progress, "tensors": name})
     for old in folder.glob("checkpoint-*.safetensors"):
         if old.name != name:
