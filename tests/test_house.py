@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "leanseq"
-ROOMS = ["data", "evaluation", "baselines", "kernels", "models", "training", "apply", "report", "runs", "cli"]
+ROOMS = ["data", "evaluation", "baselines", "kernels", "models", "training", "apply", "report", "runs", "study", "cli"]
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -52,10 +52,12 @@ def test_only_the_command_line_prints_and_nothing_unpickles(path):
         "import leanseq.cli.train",
         "from leanseq.cli import main; main(['--help'])",
         "from leanseq.cli import main; main(['train', '--help'])",
+        "from leanseq.cli import main; main(['study', 'run', '--help'])",
+        "from leanseq.cli import main; main(['tune', '--help'])",
     ],
 )
 def test_torch_polars_and_sklearn_stay_out_of_start_up(code):
-    heavy = ["torch", "polars", "sklearn", "matplotlib", "scipy", "numpy"]
+    heavy = ["torch", "polars", "sklearn", "matplotlib", "scipy", "numpy", "distributed", "optuna"]
     check = f"""
 import sys
 try:

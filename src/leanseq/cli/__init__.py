@@ -13,6 +13,8 @@ COMMANDS = {
     "train": ("train:train", "Train a network on a table of measured sequences and evaluate it."),
     "predict": ("predict:predict", "Predict expression with a trained model."),
     "evaluate": ("evaluate:evaluate", "Score a trained model on another table of measured sequences."),
+    "study": ("study:app", "Plan, run and report studies of many runs."),
+    "tune": ("tune:tune", "Search for the best settings of a network."),
     "report": ("report:report", "Write a finished run's report anew."),
     "models": ("models:models", "List architectures, modifications and their options."),
     "lr-range": ("lr_range:lr_range", "Find the range of learning rates at which a network learns."),

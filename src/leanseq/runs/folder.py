@@ -68,7 +68,7 @@ def open_folder(folder: Path, identity: dict[str, Any], *, resume: bool, overwri
         raise InputError("--resume and --overwrite exclude each other; give one of them")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file, expected a folder for the run; choose another --output")
-    _check_writable(folder)
+    check_writable(folder)
     if not folder.exists() or not any(folder.iterdir()):
         if resume:
             raise InputError(f"{folder}: no run to resume here; leave --resume out to start it")
@@ -162,8 +162,14 @@ def _memory_gb() -> float | None:
         return None
 
 
-def _check_writable(folder: Path) -> None:
-    """Try to write where the folder is or will be, before any work is done."""
+def check_writable(folder: Path) -> None:
+    """Try to write where the folder is or will be, before any work is done.
+
+    Raises
+    ------
+    InputError
+        If the operating system refuses.
+    """
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent

@@ -18,7 +18,7 @@ from ..files import atomic_path, write_json
 from ..report.page import write_report
 from ..training.checkpoints import remove_checkpoint
 from ..training.cpu import Prepared, choose_device
-from ..training.estimate import measure
+from ..training.estimate import Pace, measure
 from ..training.fit import Interrupted, Watcher, fit
 from ..training.learner import Epoch
 from ..training.recipe import Recipe
@@ -68,6 +68,7 @@ def train(
     overwrite: bool = False,
     say: Callable[[str], None] = lambda line: None,
     watcher: Watcher | None = None,
+    pace: Pace | None = None,
     **values: Any,
 ) -> Run:
     """Train, evaluate and save a model.
@@ -88,6 +89,8 @@ def train(
         Called with lines for people: the data summary, the estimate.
     watcher
         Called after each step and epoch.
+    pace
+        Seconds of a step and of a look, for the estimate; measured if not given.
 
     Returns
     -------
@@ -120,7 +123,7 @@ def train(
     for name, words in [*facts["lines"], *facts["choices"]]:
         say(f"{name:<22}{words}")
     if record is None:
-        record = _plan(job, table, settings, machine, identity)
+        record = _plan(job, table, settings, machine, identity, pace)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / DATA, facts)
     record["status"] = "running"
@@ -175,12 +178,14 @@ def _facts(table: Table, job: Job) -> dict[str, Any]:
     }
 
 
-def _plan(job: Job, table: Table, settings: Settings, used: Prepared, identity: dict[str, Any]) -> dict[str, Any]:
+def _plan(
+    job: Job, table: Table, settings: Settings, used: Prepared, identity: dict[str, Any], pace: Pace | None
+) -> dict[str, Any]:
     """Estimate the time, settle the number of epochs and start the content of `run.json`."""
     prepared, model = job.prepared, job.model
     rows = len(prepared.split.train)
     train, valid = (prepared.examples.take(part) for part in prepared.split[:2])
-    pace = measure(model.network, model.objective, model.channels, job.recipe, train, valid)
+    pace = pace or measure(model.network, model.objective, model.channels, job.recipe, train, valid)
     recipe = job.recipe
     if settings.machine.budget is not None:
         recipe = pace.within(recipe, rows, read_budget(settings.machine.budget))

@@ -67,6 +67,7 @@ def evaluate(folder: Path, table: Table, job: Job, seconds: float) -> dict[str, 
         {
             "row": asked + 1,
             "split": ["valid"] * len(parts["valid"]) + ["test"] * len(parts["test"]),
+            "group": prepared.groups[asked],
             "expression": prepared.examples.expression[asked],
             "prediction": answers[0].expression,
             "kmer_ridge": answers[1].expression,

@@ -1,0 +1,124 @@
+"""Run a study: every run that is not finished, on the workers there are, whatever happens to them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .engine import Done, Engine, died, work
+from .pace import Estimate
+from .plan import Plan, Unit
+from .store import State, fail, state
+from .worker import Outcome, Task, run, to_task
+
+TRIES = 3
+"""Times a run is sent out again after its worker was lost for good (each time Dask itself tries four workers)."""
+
+
+class Progress(NamedTuple):
+    """What is told as a study goes on."""
+
+    done: int
+    total: int
+    unit: Unit
+    outcome: Outcome
+    seconds_left: float
+
+
+def units_to_run(plan: Plan, store: Path, *, retry: bool) -> list[Unit]:
+    """Distinct runs that are still to be done, longest configurations not preferred: the order of the study."""
+    out, seen = [], set()
+    for unit in plan.units:
+        if unit.key not in seen and state(store / unit.key).name in _wanted(retry):
+            out.append(unit)
+        seen.add(unit.key)
+    return out
+
+
+def _wanted(retry: bool) -> tuple[str, ...]:
+    return ("waiting", "interrupted", "running", "damaged", *(("failed",) if retry else ()))
+
+
+def run_study(
+    plan: Plan,
+    units: list[Unit],
+    store: Path,
+    engine: Engine,
+    estimates: dict[str, Estimate],
+    tell: Callable[[Progress], None],
+) -> None:
+    """Run units to their end; failures are recorded in the store and do not stop the others.
+
+    Parameters
+    ----------
+    plan, units
+        The study and its runs that are to be done.
+    store
+        Folder of all runs, shared by the workers.
+    engine
+        Where to run.
+    estimates
+        Time of each run by its key.
+    tell
+        Called after each run.
+    """
+    table = Path(plan.table.path)
+    tasks = []
+    for unit in units:
+        task = to_task(unit.settings, table, store / unit.key, engine.threads)
+        tasks.append((unit, replace(task, pace=estimates[unit.key][1:])))
+    lost: Counter[str] = Counter()
+
+    def again(done: Done) -> bool:
+        unit = done.item[0]
+        if done.error is None:
+            return done.result.status == "busy"
+        lost[unit.key] += died(done.error)
+        return died(done.error) and lost[unit.key] < TRIES
+
+    began, left = time.monotonic(), sum(estimates[unit.key].run for unit in units)
+    planned = left
+    for count, done in enumerate(work(engine, _run, tasks, again), start=1):
+        unit = done.item[0]
+        outcome = done.result or Outcome("failed", _words(done.error))
+        if outcome.status == "failed" and state(store / unit.key).name != "finished":
+            fail(store / unit.key, outcome.reason, 1 + lost[unit.key])
+        left -= estimates[unit.key].run
+        # what the finished ones took corrects the estimate of the others
+        pace = (time.monotonic() - began) / max(planned - left, 1e-9)
+        tell(Progress(count, len(units), unit, outcome, left * pace))
+
+
+def _run(item: tuple[Unit, Task]) -> Outcome:
+    return run(item[1])
+
+
+def _words(error: BaseException | None) -> str:
+    """Why a task came back without a result."""
+    if died(error):
+        return (
+            f"the worker process was lost {TRIES} times over, most likely out of memory; use a smaller batch or fewer "
+            "processes"
+        )
+    return f"{type(error).__name__}: {error}"
+
+
+def states(plan: Plan, store: Path) -> list[tuple[Unit, State]]:
+    """Where every run of a study stands."""
+    return [(unit, state(store / unit.key)) for unit in plan.units]
+
+
+def summary(found: list[tuple[Unit, Any]]) -> str:
+    """Count runs by state, in words.
+
+    Examples
+    --------
+    >>> summary([(None, State("finished")), (None, State("finished")), (None, State("failed"))])
+    '3 runs: 2 finished, 1 failed'
+    """
+    counts = Counter(each.name for _, each in found)
+    return f"{len(found)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.most_common())

@@ -1,0 +1,193 @@
+"""Where tasks run: Dask distributed, the same code for one laptop and for a cluster.
+
+By default a local cluster of processes; with an address, any scheduler that runs already. A task of one thread in
+every process: torch keeps its own threads, and its random state belongs to the whole process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from dask.config import set as set_config
+from distributed import Client, LocalCluster, as_completed
+from distributed.scheduler import KilledWorker
+
+from ..errors import InputError
+
+CONNECT = 20.0
+"""Seconds to wait for a scheduler and for its first worker."""
+
+_CONFIG = {
+    # torch's memory is not Dask's to spill; only the end of all memory stops a worker
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.daemon": True,
+    "distributed.comm.timeouts.connect": CONNECT,
+    "distributed.scheduler.allowed-failures": 3,
+}
+
+
+class Layout(NamedTuple):
+    """Processes and the torch threads of each."""
+
+    processes: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A connection to workers.
+
+    Attributes
+    ----------
+    client
+        Dask's client.
+    threads
+        torch threads of a task; 0 where the workers are not ours: each decides itself.
+    resources
+        What a task asks of a worker, such as `{"GPU": 1}`.
+    """
+
+    client: Client
+    threads: int
+    resources: dict[str, float]
+
+    @property
+    def workers(self) -> int:
+        """Workers now connected that can take a task."""
+        known = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        able = [w for w in known if all(w["resources"].get(name, 0) >= n for name, n in self.resources.items())]
+        return len(able)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Send a task; never taken from a cache, because runs have their own."""
+        return self.client.submit(function, *arguments, pure=False, resources=self.resources or None, **options)
+
+
+@contextmanager
+def open_engine(
+    layout: Layout, scheduler: str | None = None, resources: dict[str, float] | None = None
+) -> Iterator[Engine]:
+    """Start a local cluster, or connect to a scheduler.
+
+    Parameters
+    ----------
+    layout
+        Processes and threads of the local cluster.
+    scheduler
+        Address of a scheduler that runs already, such as `tcp://10.0.0.1:8786`; the layout is not used then.
+    resources
+        What every task asks of a worker.
+
+    Raises
+    ------
+    InputError
+        If the scheduler or a fitting worker cannot be reached.
+    """
+    for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.nanny", "tornado"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    resources = resources or {}
+    with set_config(_CONFIG):
+        if scheduler is None:
+            with (
+                LocalCluster(
+                    n_workers=layout.processes,
+                    threads_per_worker=1,
+                    dashboard_address=":0",  # a free port: None takes the usual one, and warns where that is in use
+                    silence_logs=logging.CRITICAL,
+                    resources=resources or None,
+                    env={"OMP_NUM_THREADS": str(layout.threads)},
+                ) as cluster,
+                Client(cluster) as client,
+            ):
+                yield Engine(client, layout.threads, resources)
+            return
+        try:
+            client = Client(scheduler, timeout=CONNECT)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise InputError(
+                f"--scheduler {scheduler}: no scheduler answers there within {CONNECT:.0f} s; start one with "
+                "`dask scheduler` and give its address, such as tcp://127.0.0.1:8786"
+            ) from error
+        with client:
+            engine = Engine(client, 0, resources)
+            until = time.monotonic() + CONNECT
+            while not engine.workers:
+                if time.monotonic() > until:
+                    wanted = f" with {resources}" if resources else ""
+                    raise InputError(
+                        f"--scheduler {scheduler}: no worker{wanted} is connected; start one with `dask worker "
+                        f"{scheduler} --nthreads 1`"
+                    )
+                time.sleep(0.2)
+            yield engine
+
+
+class Done(NamedTuple):
+    """An item that came back: its result, or the error that ended it."""
+
+    item: Any
+    result: Any
+    error: BaseException | None
+
+
+def work(
+    engine: Engine, function: Callable[..., Any], items: list[Any], again: Callable[[Done], bool]
+) -> Iterator[Done]:
+    """Run `function(item)` for all items on the workers and give each as it comes back.
+
+    Parameters
+    ----------
+    engine
+        Where.
+    function
+        Importable; items and results are plain values.
+    items
+        In the order of their importance.
+    again
+        Asked about each that came back: whether to send it once more (after a short wait) instead of giving it.
+    """
+    futures = {engine.submit(function, item, priority=-i): item for i, item in enumerate(items)}
+    waiting = as_completed(list(futures))
+    for future in waiting:
+        item = futures.pop(future)
+        error = future.exception() if future.status == "error" else None
+        if future.status not in ("finished", "error"):
+            raise ConnectionError("the scheduler lost the task")
+        done = Done(item, None if error else future.result(), error)
+        if again(done):
+            time.sleep(0.5)
+            other = engine.submit(function, item)
+            futures[other] = item
+            waiting.add(other)
+        else:
+            yield done
+
+
+def died(error: BaseException | None) -> bool:
+    """Whether an error says that the worker was lost, not that the task went wrong."""
+    return isinstance(error, KilledWorker)
+
+
+def candidates(cores: int) -> list[Layout]:
+    """Layouts that use all cores.
+
+    Examples
+    --------
+    >>> candidates(4)
+    [Layout(processes=4, threads=1), Layout(processes=2, threads=2), Layout(processes=1, threads=4)]
+    """
+    return [Layout(cores // threads, threads) for threads in range(1, cores + 1) if cores % threads == 0]
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,256 @@
+"""From a study to its runs: every configuration with every seed, each with the key of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data.summary import fingerprint
+from ..data.table import Table, read_table
+from ..errors import InputError
+from ..models import parse_spec as parse_network
+from ..models import resolve
+from ..runs.settings import Settings, read_size
+from .spec import BUDGETS, LIST, Spec
+
+RESULTS = 1
+"""Version of the numbers: raised when the same settings give other results, so that old runs are not taken for new."""
+KEY_LETTERS = 16
+
+
+@dataclass(frozen=True)
+class Case:
+    """One configuration: its factor values, the name made of them, and its settings without a seed."""
+
+    label: str
+    factors: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One run: a configuration with a seed.
+
+    Attributes
+    ----------
+    case
+        Index of its configuration in the plan.
+    seed
+        Seed of weights, batches and dropout.
+    settings
+        Everything the run depends on, besides the table.
+    key
+        Hash of results version, settings and table: the name of its folder.
+    """
+
+    case: int
+    seed: int
+    settings: Settings
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study, resolved against its table.
+
+    Attributes
+    ----------
+    spec
+        The study.
+    table
+        The measured sequences.
+    cases
+        Configurations in the order of the file.
+    units
+        All runs, seeds of one configuration together.
+    """
+
+    spec: Spec
+    table: Table
+    cases: tuple[Case, ...]
+    units: tuple[Unit, ...]
+
+    def of(self, case: int) -> list[Unit]:
+        """Runs of one configuration, in the order of the seeds."""
+        return [unit for unit in self.units if unit.case == case]
+
+    def references(self) -> dict[int, int]:
+        """Configuration -> the one it is compared with: the same factor values but for the reference's."""
+        places = {tuple(case.factors.values()): i for i, case in enumerate(self.cases)}
+        out = {}
+        for i, case in enumerate(self.cases):
+            other = places[tuple({**case.factors, **self.spec.reference}.values())]
+            if self.spec.reference and other != i:
+                out[i] = other
+        return out
+
+
+def make_plan(spec: Spec, table: Path | None = None) -> Plan:
+    """Read the table and resolve every run.
+
+    Parameters
+    ----------
+    spec
+        The study, already changed by presets and the command line.
+    table
+        A file in place of the study's own.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be used, or the settings of a configuration do not fit.
+    """
+    cases = make_cases(spec)
+    first = _settings(spec, cases[0], spec.seeds[0])
+    measured = read_table(
+        table or find_table(spec), sequence=first.data.sequence_column, expression=first.data.expression_column
+    )
+    print_ = fingerprint(measured)
+    units = []
+    for i, case in enumerate(cases):
+        for seed in spec.seeds:
+            settings = _settings(spec, case, seed)
+            units.append(Unit(i, seed, settings, run_key(settings, print_)))
+    if spec.rows == "held-out" and any(unit.settings.recipe.select != "last" for unit in units):
+        raise InputError(
+            f"{spec.path}: compare.rows is 'held-out', but select = 'best' chooses by validation rows; compare 'test'"
+        )
+    return Plan(spec, measured, cases, tuple(units))
+
+
+def find_table(spec: Spec) -> Path:
+    """The study's table: as named, beside the study, or in the folder LEANSEQ_DATA.
+
+    Raises
+    ------
+    InputError
+        If it is in none of these.
+    """
+    places = [Path(), Path(spec.path).parent]
+    if folder := os.environ.get("LEANSEQ_DATA"):
+        places.append(Path(folder))
+    for place in places:
+        if (path := place / spec.table).is_file():
+            return path
+    raise InputError(
+        f"{spec.path}: the table {spec.table!r} is not here, not beside the study and not in LEANSEQ_DATA; "
+        "name it with --table"
+    )
+
+
+def make_cases(spec: Spec) -> tuple[Case, ...]:
+    """All combinations of list, paired and grid factors, in the order of the file.
+
+    Raises
+    ------
+    InputError
+        If two configurations would be the same.
+    """
+    lists = [({LIST: item["label"]}, {k: v for k, v in item.items() if k != "label"}) for item in spec.listed]
+    pairs = [dict(zip(spec.paired, values, strict=True)) for values in zip(*spec.paired.values(), strict=True)]
+    grid = [dict(zip(spec.grid, values, strict=True)) for values in itertools.product(*spec.grid.values())]
+    cases = []
+    for (named, listed), pair, cell in itertools.product(lists or [({}, {})], pairs or [{}], grid):
+        factors = {**named, **pair, **cell}
+        changed = {**listed, **pair, **cell}
+        # a budget of the configuration takes the place of another one in the base
+        base = {k: v for k, v in spec.base.items() if k not in BUDGETS or not any(b in changed for b in BUDGETS)}
+        cases.append(Case(label(factors) or spec.name, factors, {**base, **changed}))
+    return tuple(cases)
+
+
+def label(factors: Mapping[str, Any]) -> str:
+    """Name of a configuration.
+
+    Examples
+    --------
+    >>> label({"configuration": "plain", "train": 10240, "lr": 1e-5})
+    'plain, train 10,240, lr 1e-05'
+    """
+    words = []
+    for name, value in factors.items():
+        said = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        words.append(said if name == LIST else f"{name} {said}")
+    return ", ".join(words)
+
+
+def make_settings(values: Mapping[str, Any], seed: int) -> Settings:
+    """Settings of a run, from flat names, options of networks and a number of steps.
+
+    Raises
+    ------
+    InputError
+        If a value does not fit.
+    """
+    given = dict(values)
+    steps = given.pop("steps", None)
+    known = {name for group in asdict(Settings()).values() for name in group}
+    options = [f"{name}={option_text(given.pop(name))}" for name in list(given) if name not in known]
+    settings = Settings.make(**given, set=options, seed=seed)
+    return settings if steps is None else _with_steps(settings, steps)
+
+
+def _settings(spec: Spec, case: Case, seed: int) -> Settings:
+    try:
+        return make_settings(case.settings, seed)
+    except InputError as error:
+        raise InputError(f"{spec.path}: configuration {case.label!r}: {error}") from error
+
+
+def _with_steps(settings: Settings, steps: Any) -> Settings:
+    """Settings with as many epochs as come nearest to a number of steps."""
+    rows = None if settings.data.train == "all" else read_size("train", settings.data.train)
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise InputError(f"steps is {steps!r}, expected a whole number of 1 or more")
+    if not isinstance(rows, int):
+        raise InputError(f"steps needs train as a number of rows, found {settings.data.train!r}")
+    epochs = max(1, round(steps / settings.recipe.steps_per_epoch(rows)))
+    return Settings(
+        settings.data,
+        settings.network,
+        type(settings.recipe)(**{**asdict(settings.recipe), "epochs": epochs}),
+        settings.machine,
+    )
+
+
+def option_text(value: Any) -> str:
+    """An option's value as `--set` writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def run_key(settings: Settings, table: str) -> str:
+    """Hash of all that decides the numbers of a run; device and threads are not part of it.
+
+    Parameters
+    ----------
+    settings
+        Options are completed with their defaults first: a default that is written out makes no other run.
+    table
+        Fingerprint of the table.
+    """
+    groups = settings.to_dict()
+    network, construct = groups["network"], groups["data"]["construct"]
+    options = resolve(settings.network.model, settings.network.options)
+    network["model"] = "+".join(parse_network(settings.network.model))
+    network["set"] = {name: asdict(value) for name, value in options.items()}
+    if construct.endswith(".toml"):
+        try:
+            groups["data"]["construct"] = Path(construct).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{construct}: cannot read the construct: {error}") from error
+    decisive = {
+        "results": RESULTS,
+        "table": table,
+        **{name: groups[name] for name in ("data", "network", "recipe")},
+        **{name: groups["machine"][name] for name in ("seed", "budget")},
+    }
+    text = json.dumps(decisive, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LETTERS]
