@@ -96,6 +96,11 @@ def say_scaling(rows: Rows) -> str:
     return f"How time and memory grow with the number of rows{grows}."
 
 
+def say_studies(rows: Rows) -> str:
+    slower = [row["times_the_last"] for row in rows[:-1]]
+    return f"One run after another takes {spread(slower)} times as long as {rows[-1]['command']}."
+
+
 def summary(rows: Rows) -> dict[str, Any] | None:
     """The row that sums the others up, where there is one."""
     return next((row for row in rows if row.get("what") == "summary"), None)
@@ -110,6 +115,8 @@ SENTENCES: dict[str, str | Callable[[Rows], str]] = {
     "loading": say_loading,
     "startup": "How long a command takes that does nothing else than start.",
     "scaling": say_scaling,
+    "studies": say_studies,
+    "kills": "A study whose workers, scheduler and driver are killed with SIGKILL at random moments, again and again.",
 }
 """The benchmarks in the order of the page."""
 
@@ -320,6 +327,7 @@ FIGURES: dict[str, Callable[[Rows], Figure | None]] = {
     "loading": draw_loading,
     "startup": draw_startup,
     "scaling": draw_scaling,
+    "studies": draw_startup,
 }
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from ..report.words import duration
 
 if TYPE_CHECKING:
     from ..training.fit import Watcher
@@ -55,6 +58,68 @@ def watch() -> Iterator[Watcher]:
             lambda done, total: bar.update(task, completed=done, total=total),
             lambda record: bar.console.print(_epoch_words(record), highlight=False),
         )
+
+
+@contextmanager
+def follow(what: str, share: Callable[[], float]) -> Iterator[Callable[[str], None]]:
+    """Show how much of a long job is done, and the time left; gives a way to say lines meanwhile.
+
+    Parameters
+    ----------
+    what
+        The job in a word.
+    share
+        Called every few seconds, from another thread: the share that is done, 0..1.
+    """
+    stopped = threading.Event()
+    began, before = time.monotonic(), share()
+
+    def left(now: float) -> float | None:
+        """Seconds left at the pace so far; None before there is one."""
+        return (time.monotonic() - began) / (now - before) * (1 - now) if now > before else None
+
+    def every(seconds: float, show: Callable[[float], None]) -> None:
+        while not stopped.wait(seconds):
+            show(share())
+
+    if not sys.stderr.isatty():
+
+        def show(now: float) -> None:
+            if (seconds := left(now)) is not None:
+                say(f"{what}: {now:.0%} done, about {duration(seconds)} left")
+
+        timer = threading.Thread(target=every, args=(LINE_EVERY, show), daemon=True)
+        timer.start()
+        try:
+            yield say
+        finally:
+            stopped.set()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        TextColumn(what),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(what, total=1.0, left="")
+
+        def draw(now: float) -> None:
+            seconds = left(now)
+            bar.update(task, completed=now, left="" if seconds is None else f"about {duration(seconds)} left")
+
+        timer = threading.Thread(target=every, args=(1.0, draw), daemon=True)
+        timer.start()
+        try:
+            yield lambda line: bar.console.print(line, highlight=False, markup=False)
+        finally:
+            stopped.set()
+            timer.join()
 
 
 def _lines():

@@ -74,13 +74,15 @@ Flag = Annotated[bool, Parameter(negative="")]
 
 
 @app.command
-def plan(study: Path, *, scale: Scaled = Scale()) -> None:
+def plan(study: Path, *, threads: int = 1, scale: Scaled = Scale()) -> None:
     """Say what would run and how long it would take, and start nothing.
 
     Parameters
     ----------
     study
         The study file.
+    threads
+        Processor threads of a run, for the estimate.
     """
     from ..study.drive import states, summary, units_to_run
     from ..study.pace import estimate
@@ -91,7 +93,7 @@ def plan(study: Path, *, scale: Scaled = Scale()) -> None:
     todo = units_to_run(planned, scale.store, retry=True)
     if todo:
         say("measuring a few steps of each network ...")
-    times = estimate(planned, todo, scale.store, 1)
+    times = estimate(planned, todo, scale.store, threads)
     print(f"{planned.spec.name}: {planned.spec.title}")
     print(f"table {planned.table.path}, {len(planned.table):,} rows; seeds {', '.join(map(str, planned.spec.seeds))}")
     for line in _changes(planned):
@@ -100,7 +102,7 @@ def plan(study: Path, *, scale: Scaled = Scale()) -> None:
         parts = [f"{unit.key} {state.name}" for unit, state in found if unit.case == i]
         print(f"  {case.label}: {', '.join(parts)}")
     total = sum(time.run for time in times.values())
-    print(f"{summary(found)}; {len(todo)} different ones to do: about {duration(total)} of one core")
+    print(f"{summary(found)}; {len(todo)} different ones to do: about {duration(total)} one after another")
 
 
 @app.command
@@ -123,14 +125,14 @@ def run(
     retry
         Try failed runs again.
     output
-        Folder of the report; by default `runs/studies/NAME`.
+        Folder of the report; by default `runs/studies/NAME`, with the preset in the name.
     """
     from ..errors import InputError
-    from ..study.drive import run_study, states, summary, units_to_run
+    from ..study.drive import run_study, share_done, states, summary, units_to_run
     from ..study.engine import open_engine
     from ..study.pace import choose_layout, estimate
     from . import stop
-    from .progress import say
+    from .progress import follow, say
 
     planned = _plan(study, scale)
     resources = read_resources(workers.resources)
@@ -148,7 +150,8 @@ def run(
             where = "this machine" if workers.scheduler is None else workers.scheduler
             say(f"{len(todo)} runs on {engine.workers} workers of {where}, about {duration(total)}")
             try:
-                run_study(planned, todo, scale.store, engine, times, lambda progress: say(_told(planned, progress)))
+                with follow("study", lambda: share_done(todo, scale.store, times)) as tell:
+                    run_study(planned, todo, scale.store, engine, times, lambda told: tell(_told(planned, told)))
             except (OSError, RuntimeError) as error:
                 raise InputError(f"the scheduler was lost ({error}); run the same command again to go on") from error
     found = states(planned, scale.store)
@@ -195,7 +198,7 @@ def report(study: Path, *, partial: Flag = False, output: Path | None = None, sc
     partial
         Report the runs that are finished, and say which are missing, instead of refusing.
     output
-        Folder of the report; by default `runs/studies/NAME`.
+        Folder of the report; by default `runs/studies/NAME`, with the preset in the name.
     """
     planned = _plan(study, scale)
     _report(planned, scale.store, _folder(planned, output), partial=partial)
@@ -212,7 +215,7 @@ def export(study: Path, *, partial: Flag = False, output: Path | None = None, sc
     partial
         Export the runs that are finished, and say which are missing, instead of refusing.
     output
-        Folder of the files; by default `runs/studies/NAME/export`.
+        Folder of the files; by default `export` in the folder of the report.
     """
     from ..study.export import export as write
     from ..study.judge import judge
@@ -227,7 +230,8 @@ def export(study: Path, *, partial: Flag = False, output: Path | None = None, sc
 
 def _folder(planned: Plan, output: Path | None) -> Path:
     """Where the report of a study goes."""
-    return output or Path("runs/studies") / planned.spec.name
+    name = "-".join(filter(None, [planned.spec.name, planned.spec.preset]))
+    return output or Path("runs/studies") / name
 
 
 def _report(planned: Plan, store: Path, folder: Path, *, partial: bool) -> None:
@@ -323,11 +327,14 @@ def _changes(planned: Plan) -> list[str]:
 
 
 def _told(planned: Plan, progress: Progress) -> str:
-    unit, outcome = progress.unit, progress.outcome
-    words = outcome.status if outcome.status == "finished" else f"{outcome.status}: {outcome.reason}"
-    left = f", about {duration(progress.seconds_left)} left" if progress.done < progress.total else ""
-    label = planned.cases[unit.case].label
-    return f"{progress.done} of {progress.total} {unit.key} {label}, seed {unit.seed}: {words}{left}"
+    unit, label = progress.unit, planned.cases[progress.unit.case].label
+    return f"{progress.done} of {progress.total} {unit.key} {label}, seed {unit.seed}: {outcome_words(progress)}"
+
+
+def outcome_words(progress: Progress) -> str:
+    """What became of a run, in words."""
+    outcome = progress.outcome
+    return outcome.status if outcome.status == "finished" else f"{outcome.status}: {outcome.reason}"
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from .study import Placed, Workers, asked_layout, duration, read_resources
+from .study import Placed, Workers, asked_layout, duration, outcome_words, read_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,8 +157,4 @@ def _teller(search: Search) -> Callable[[Tried], None]:
 
 
 def _repeated(done: Progress) -> str:
-    words = (
-        done.outcome.status if done.outcome.status == "finished" else f"{done.outcome.status}: {done.outcome.reason}"
-    )
-    left = f", about {duration(done.seconds_left)} left" if done.done < done.total else ""
-    return f"again {done.done} of {done.total}: {done.unit.key}, seed {done.unit.seed}: {words}{left}"
+    return f"again {done.done} of {done.total}: {done.unit.key}, seed {done.unit.seed}: {outcome_words(done)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 from .engine import Done, Engine, died, work
 from .pace import Estimate
 from .plan import Plan, Unit
-from .store import State, fail, state
+from .store import FAILURE, SOUND, State, fail, state, steps_done
 from .worker import Outcome, Task, run, to_task
 
 TRIES = 3
@@ -20,17 +19,16 @@ TRIES = 3
 
 
 class Progress(NamedTuple):
-    """What is told as a study goes on."""
+    """What is told when a run came back: how many have, which it was, and what became of it."""
 
     done: int
     total: int
     unit: Unit
     outcome: Outcome
-    seconds_left: float
 
 
 def units_to_run(plan: Plan, store: Path, *, retry: bool) -> list[Unit]:
-    """Distinct runs that are still to be done, longest configurations not preferred: the order of the study."""
+    """Distinct runs that are still to be done, in the order of the study."""
     out, seen = [], set()
     for unit in plan.units:
         if unit.key not in seen and state(store / unit.key).name in _wanted(retry):
@@ -80,17 +78,24 @@ def run_study(
         lost[unit.key] += died(done.error)
         return died(done.error) and lost[unit.key] < TRIES
 
-    began, left = time.monotonic(), sum(estimates[unit.key].run for unit in units)
-    planned = left
     for count, done in enumerate(work(engine, _run, tasks, again), start=1):
         unit = done.item[0]
         outcome = done.result or Outcome("failed", _words(done.error))
         if outcome.status == "failed" and state(store / unit.key).name != "finished":
             fail(store / unit.key, outcome.reason, 1 + lost[unit.key])
-        left -= estimates[unit.key].run
-        # what the finished ones took corrects the estimate of the others
-        pace = (time.monotonic() - began) / max(planned - left, 1e-9)
-        tell(Progress(count, len(units), unit, outcome, left * pace))
+        tell(Progress(count, len(units), unit, outcome))
+
+
+def share_done(units: list[Unit], store: Path, estimates: dict[str, Estimate]) -> float:
+    """Share of the work of these runs that is done, 0..1, read off the store: sealed runs and checkpoints."""
+    done = 0.0
+    for unit in units:
+        time_, folder = estimates[unit.key], store / unit.key
+        if (folder / SOUND).exists() or (folder / FAILURE).exists():
+            done += time_.run
+        else:
+            done += min(time_.run, steps_done(folder) * time_.step)
+    return done / max(sum(estimates[unit.key].run for unit in units), 1e-9)
 
 
 def _run(item: tuple[Unit, Task]) -> Outcome:

@@ -88,11 +88,14 @@ def level(comparisons: int) -> str:
 def command(results: Results) -> str:
     """The command that runs the study again, with every change on its line."""
     spec, parts = results.plan.spec, ["leanseq", "study", "run", results.plan.spec.path]
+    preset = spec.presets.get(spec.preset, {})
+    parts += ["--preset", spec.preset] if spec.preset else []
     for name, (_, now) in spec.changes.items():
         if name == "seeds":
             # --seeds is a number: other lists of seeds come from the file or a preset
-            parts += ["--seeds", str(len(now))] if now == list(range(len(now))) else []
-        elif now is not None:
+            plain = now == list(range(len(now))) and preset.get("seeds") not in (now, len(now))
+            parts += ["--seeds", str(len(now))] if plain else []
+        elif now is not None and preset.get(name) != now:
             parts += ["--set", f"{name}={now if isinstance(now, str) else json.dumps(now)}"]
     if Path(results.plan.table.path).name != Path(spec.table).name:
         parts += ["--table", results.plan.table.path]

@@ -73,6 +73,8 @@ class Spec:
         Factors that order the figures; empty for none.
     presets
         Name -> values that take the place of the base's, `seeds` among them.
+    preset
+        The preset that was used; empty for none.
     changes
         What a preset or the command line changed: name -> (value of the file, value now).
     """
@@ -91,6 +93,7 @@ class Spec:
     panels: str = ""
     x: str = ""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    preset: str = ""
     changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
@@ -236,14 +239,16 @@ def change(spec: Spec, values: Mapping[str, Any], *, preset: str | None = None, 
     given: dict[str, Any] = {}
     if preset is not None:
         check.names("preset", [preset], list(spec.presets))
+        spec = replace(spec, preset=preset)
         given = {name: value for name, value in spec.presets[preset].items() if name != "seeds"}
         if "seeds" in spec.presets[preset] and seeds is None:
             seeds_now = check.seeds("seeds", spec.presets[preset]["seeds"])
             spec = replace(spec, seeds=seeds_now, changes={"seeds": (list(spec.seeds), list(seeds_now))})
     check.settings("setting", values)
-    for name in values:
+    for name in (*given, *values):
         if name in spec.varied:
             raise InputError(f"{spec.path}: {name} is a factor of this study; leave it out, or change the study file")
+    for name in values:
         if name in BUDGETS:
             given = {key: value for key, value in given.items() if key not in BUDGETS}
     given.update(values)

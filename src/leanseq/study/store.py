@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from ..errors import InputError
 from ..files import write_json
 from ..runs.folder import BUNDLE, DATA, HISTORY, METRICS, PREDICTIONS, RUN, now
+from ..training.checkpoints import NAME as CHECKPOINT
 
 SOUND, FAILURE = "sound.json", "failure.json"
 FILES = (RUN, DATA, HISTORY, METRICS, PREDICTIONS, *BUNDLE)
@@ -122,6 +123,14 @@ def make_ready(folder: Path) -> bool:
         shutil.rmtree(folder)
         return False
     return True
+
+
+def steps_done(folder: Path) -> int:
+    """Steps that the last checkpoint of a run has made; 0 where there is none."""
+    try:
+        return int(json.loads((folder / CHECKPOINT).read_text(encoding="utf-8"))["step"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
 
 
 def recorded_machine(folder: Path) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def pace(task: Task) -> tuple[float, float]:
     machine = settings.machine.prepare()
     job = make_job(table, settings, machine.device)
     batch = min(settings.recipe.batch, PACE_BATCH)
-    recipe = replace(job.recipe, batch=batch, stream=0, epochs=1, compile=False)
+    # steps too small to end in a loss that is not finite: that is for the run to find out
+    recipe = replace(job.recipe, batch=batch, stream=0, epochs=1, compile=False, lr=1e-9, weight_decay=0.0)
     train_rows, valid_rows = (job.prepared.examples.take(rows[:PACE_ROWS]) for rows in job.prepared.split[:2])
     found = measure(job.model.network, job.model.objective, job.model.channels, recipe, train_rows, valid_rows)
     shown = recipe.rows_per_epoch(len(train_rows)) / recipe.steps_per_epoch(len(train_rows))
