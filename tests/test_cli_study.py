@@ -93,25 +93,31 @@ def test_a_plan_names_runs_changes_and_time_and_starts_nothing(here, capsys):
     assert len(json.loads((here / "s" / "paces.json").read_text())) == 2
 
 
-def test_a_scheduler_and_resources_are_used(here, capsys):
+@pytest.fixture(scope="module")
+def scheduler():
+    """Address of a scheduler with one worker, in this process."""
     with LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", resources={"GPU": 1}
     ) as cluster:
-        words = ["run", "toy.toml", "--preset", "short", "--store", "s", "--scheduler", cluster.scheduler_address]
-        code, _, err = call(capsys, *words, "--resources", "GPU=1")
-        assert code == 0, err
-        assert f"2 runs on 1 workers of {cluster.scheduler_address}" in err
-        assert "2 runs: 2 finished" in err
-        assert (here / "runs" / "studies" / "toy-short" / "report.html").exists()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine, "CONNECT", 0.5)
-            code, _, err = call(capsys, *words, "--seeds", "2", "--resources", "TPU=1")
-        assert code == 2
-        assert "no worker with {'TPU': 1.0} is connected; start one with `dask worker" in err
+        yield cluster.scheduler_address
 
 
-def test_a_failed_study_names_its_first_failure_and_retry_tries_again(here, capsys):
-    words = ["run", "toy.toml", "--preset", "short", "--processes", "1", "--threads", "1", "--store", "s"]
+def test_a_scheduler_and_resources_are_used(here, capsys, scheduler):
+    words = ["run", "toy.toml", "--preset", "short", "--store", "s", "--scheduler", scheduler]
+    code, _, err = call(capsys, *words, "--resources", "GPU=1")
+    assert code == 0, err
+    assert f"2 runs on 1 workers of {scheduler}" in err
+    assert "2 runs: 2 finished" in err
+    assert (here / "runs" / "studies" / "toy-short" / "report.html").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "CONNECT", 0.5)
+        code, _, err = call(capsys, *words, "--seeds", "2", "--resources", "TPU=1")
+    assert code == 2
+    assert "no worker with {'TPU': 1.0} is connected; start one with `dask worker" in err
+
+
+def test_a_failed_study_names_its_first_failure_and_retry_tries_again(here, capsys, scheduler):
+    words = ["run", "toy.toml", "--preset", "short", "--scheduler", scheduler, "--store", "s"]
     broken = [*words, "--set", "clip=0", "--set", "weight_decay=1e30"]
     code, _, err = call(capsys, *broken)
     assert code == 2
@@ -195,3 +201,51 @@ def test_progress_tells_the_share_and_the_time_left(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert re.search(r"study: 75% done, about 0\.\d s left", out)
     assert "a line" in out
+
+
+def test_a_prediction_by_partitions_has_the_same_bits(here, capsys, scheduler, monkeypatch):
+    import polars as pl
+
+    from leanseq import load, train
+    from leanseq.study import scoring
+
+    model = train("toy.tsv", output="run", size="tiny", epochs=1, batch=16, threads=1).model
+    frame = pl.concat(
+        [pl.read_csv("toy.tsv", separator="\t"), pl.DataFrame({"sequence": ["ACGT"], "expression": [1.0]})]
+    )
+    frame.write_csv("some.tsv", separator="\t")
+    monkeypatch.setattr(scoring, "PART", 64)
+    parts = []
+    whole = scoring.work
+    monkeypatch.setattr(scoring, "work", lambda *given: (parts.extend(given[2]), whole(*given))[1])
+    words = ["predict", "run", "some.tsv", "--threads", "1", "--scheduler", scheduler]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--output", "no.tsv"])
+    assert stopped.value.code == 2
+    assert "some.tsv: line 162: column 'sequence' is 4 bp long" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--misfits", "skip", "--output", "p.tsv"])
+    assert not stopped.value.code
+    assert [len(part.sequences) for part in parts] == [64, 64, 32]
+    said = pl.read_csv("p.tsv", separator="\t")["prediction"]
+    assert said.null_count() == 1
+    alone = load("run").predict(frame["sequence"].to_list()[:160])
+    assert said.drop_nulls().to_list() == pytest.approx(alone.tolist(), abs=0)
+    assert model.predict(frame["sequence"].to_list()[:1])[0] == pytest.approx(said[0])
+
+
+PREDICT = {
+    "both": (["--processes", "2", "--scheduler", "tcp://x"], "--processes changes nothing with --scheduler"),
+    "none": (["--processes", "0"], "--processes is 0, expected 1 or more"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), PREDICT.values(), ids=PREDICT)
+def test_workers_of_a_prediction_are_checked(here, capsys, words, message):
+    from leanseq import train
+
+    train("toy.tsv", output="run", size="tiny", epochs=1, batch=16, threads=1)
+    with pytest.raises(SystemExit) as stopped:
+        main(["predict", "run", "toy.tsv", *words])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err

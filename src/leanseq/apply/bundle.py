@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as dump_tensors
@@ -88,9 +88,7 @@ class Model:
             if not len(sequences):
                 return np.zeros(0)
             sequences = from_columns({"sequence": list(sequences)}, "sequences")
-        fits = self.construct.fits(sequences.sequences)
-        if misfits == "refuse" and not fits.all():
-            raise InputError(self._misfit(sequences, int(np.argmin(fits)), int((~fits).sum())))
+        fits = self.fits(sequences, misfits=misfits)
         out = np.full(len(sequences), np.nan)
         chosen = sequences.sequences.filter(pl.Series(fits))
         activated = activated_outputs(
@@ -102,6 +100,19 @@ class Model:
         )
         out[fits] = self.objective.expression(activated).double().numpy()
         return out
+
+    def fits(self, table: Table, *, misfits: str = "refuse") -> Bool[np.ndarray, " n"]:
+        """Which rows fit the construct.
+
+        Raises
+        ------
+        InputError
+            If one does not and `misfits` is `refuse`.
+        """
+        fits = self.construct.fits(table.sequences)
+        if misfits == "refuse" and not fits.all():
+            raise InputError(self._misfit(table, int(np.argmin(fits)), int((~fits).sum())))
+        return fits
 
     def _misfit(self, table: Table, row: int, count: int) -> str:
         sequence, construct = table.sequences[row], self.construct

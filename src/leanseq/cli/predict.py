@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
 from ..training.cpu import Processor
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..apply.bundle import Model
+    from ..data.table import Table
 
 
 def predict(
@@ -18,6 +24,8 @@ def predict(
     sequence_column: str = "sequence",
     misfits: Literal["refuse", "skip"] = "refuse",
     overwrite: Annotated[bool, Parameter(negative="")] = False,
+    processes: int = 1,
+    scheduler: str | None = None,
     processor: Annotated[Processor, Parameter(name="*", group=Group("Machine", sort_key=1))] = Processor(),  # noqa: B008
 ) -> None:
     """Predict expression with a trained model.
@@ -39,6 +47,10 @@ def predict(
         A sequence that does not fit the model's construct: `refuse` the whole file, or `skip` it (empty prediction).
     overwrite
         Replace the output file.
+    processes
+        Worker processes on this machine, for large sets; each loads the model.
+    scheduler
+        Address of a Dask scheduler to use instead, such as `tcp://10.0.0.1:8786`.
     """
     import polars as pl
 
@@ -52,9 +64,47 @@ def predict(
     table = read_table(sequences, sequence=sequence_column, expression=None)
     if "prediction" in table.frame.columns:
         raise InputError(f"{sequences}: has a column 'prediction' already; rename it")
-    predicted = pl.Series("prediction", model.predict(table, misfits=misfits)).fill_nan(None)
+    if processes < 1:
+        raise InputError(f"--processes is {processes}, expected 1 or more")
+    if processes > 1 or scheduler is not None:
+        answers = _on_workers(run, model, table, misfits, processes, scheduler, processor)
+    else:
+        answers = model.predict(table, misfits=misfits)
+    predicted = pl.Series("prediction", answers).fill_nan(None)
     write_frame(table.frame.with_columns(predicted), output)
     if skipped := predicted.null_count():
         say(f"{skipped:,} of {len(table):,} sequences do not fit the construct: no prediction")
     if output is not None:
         say(f"{len(table):,} sequences: {output}")
+
+
+def _on_workers(
+    run: Path,
+    model: Model,
+    table: Table,
+    misfits: str,
+    processes: int,
+    scheduler: str | None,
+    processor: Processor,
+) -> np.ndarray:
+    """Predict by partitions on a local cluster or a scheduler, showing how far it is."""
+    from dataclasses import replace
+
+    from ..errors import InputError
+    from ..study.engine import Layout, cores, open_engine
+    from ..study.scoring import predict
+    from .progress import follow
+
+    if processes > 1 and scheduler is not None:
+        raise InputError("--processes changes nothing with --scheduler: its workers decide")
+    model.fits(table, misfits=misfits)  # before any process is started
+    layout = Layout(processes, processor.threads or max(1, cores() // processes))
+    share = 0.0
+
+    def tell(now: float) -> None:
+        nonlocal share
+        share = now
+
+    own = replace(processor, threads=processor.threads if scheduler else layout.threads)
+    with open_engine(layout, scheduler) as engine, follow("prediction", lambda: share):
+        return predict(run, model, table, engine, own, tell, misfits=misfits)

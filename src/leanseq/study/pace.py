@@ -138,6 +138,6 @@ def _read(path: Path) -> dict[str, list[float]]:
     """A small file of measurements; one that is missing or damaged is measured anew."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
+        return {key: [float(value) for value in values] for key, values in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -1,0 +1,101 @@
+"""Predict large sets of sequences by partitions, on the workers of an engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+
+from ..apply.bundle import Model, load
+from ..data.table import Table
+from ..errors import InputError
+from ..training.cpu import Processor
+from ..training.evaluate import BATCH
+from .drive import TRIES
+from .engine import Done, Engine, died, work
+
+PART = 64 * BATCH
+"""Sequences of a partition: whole batches, so that the answers have the bits of a prediction in one process."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A partition as it is sent to a worker: the model's folder, and sequences that fit its construct."""
+
+    index: int
+    folder: str
+    sequences: list[str]
+    processor: Processor
+
+
+def predict(
+    folder: Path,
+    model: Model,
+    table: Table,
+    engine: Engine,
+    processor: Processor,
+    tell: Callable[[float], None],
+    *,
+    misfits: str = "refuse",
+) -> Float[np.ndarray, " n"]:
+    """Predict the sequences of a table on workers; the numbers are those of `Model.predict`.
+
+    Parameters
+    ----------
+    folder, model
+        The model, and its folder, which every worker can read.
+    table
+        Its sequences.
+    engine, processor
+        Where, and with what each worker computes.
+    tell
+        Called with the share that is done, 0..1.
+    misfits
+        As in `Model.predict`.
+
+    Raises
+    ------
+    InputError
+        If a sequence does not fit, or the workers are lost again and again.
+    """
+    fits = model.fits(table, misfits=misfits)
+    sequences = table.sequences.filter(pl.Series(fits))
+    starts = range(0, len(sequences), PART)
+    parts = [
+        Part(i, str(folder.resolve()), sequences[start : start + PART].to_list(), processor)
+        for i, start in enumerate(starts)
+    ]
+    lost: Counter[int] = Counter()
+
+    def again(done: Done) -> bool:
+        lost[done.item.index] += died(done.error)
+        return died(done.error) and lost[done.item.index] < TRIES
+
+    answers: dict[int, np.ndarray] = {}
+    for done in work(engine, predict_part, parts, again):
+        if died(done.error):
+            raise InputError("the workers were lost again and again, most likely out of memory; use fewer --processes")
+        if done.error is not None:
+            raise done.error
+        answers[done.item.index] = done.result
+        tell(len(answers) / len(parts))
+    out = np.full(len(table), np.nan)
+    out[fits] = np.concatenate([np.zeros(0), *(answers[i] for i in range(len(parts)))])
+    return out
+
+
+def predict_part(part: Part) -> Float[np.ndarray, " n"]:
+    """What happens in a worker."""
+    return _model(part.folder, part.processor).predict(part.sequences)
+
+
+@lru_cache(maxsize=1)
+def _model(folder: str, processor: Processor) -> Model:
+    """The model, loaded once in a process."""
+    return load(Path(folder), device=processor.prepare().device, keep_memory=processor.keep_memory)
