@@ -1,5 +1,8 @@
 """A study file: what it means, and what is refused."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from leanseq import InputError
@@ -242,8 +245,6 @@ def test_the_table_is_looked_for_here_beside_the_study_and_in_the_data_folder(ta
 
 
 def test_shipped_studies_resolve():
-    from pathlib import Path
-
     files = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
     assert len(files) >= 11
     for path in files:
@@ -251,3 +252,9 @@ def test_shipped_studies_resolve():
         for preset in (None, *spec.presets):
             assert len(make_cases(change(spec, {}, preset=preset))) >= 2
         assert spec.reference
+
+
+def test_the_example_of_the_documentation_is_a_study():
+    text = (Path(__file__).parents[1] / "docs" / "studies.md").read_text()
+    example = tomllib.loads(text.split("```toml\n")[1].split("```")[0])
+    assert len(make_cases(parse_spec(example))) == 6

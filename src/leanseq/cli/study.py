@@ -152,6 +152,8 @@ def run(
             try:
                 with follow("study", lambda: share_done(todo, scale.store, times)) as tell:
                     run_study(planned, todo, scale.store, engine, times, lambda told: tell(_told(planned, told)))
+            except KeyboardInterrupt:
+                stop(130, "leanseq: stopped; what is finished is kept, the same command goes on")
             except (OSError, RuntimeError) as error:
                 raise InputError(f"the scheduler was lost ({error}); run the same command again to go on") from error
     found = states(planned, scale.store)
