@@ -29,7 +29,7 @@ seeds = 3
 
 [base]
 size = "tiny"
-epochs = 8
+epochs = 16
 batch = 32
 train = 500
 
@@ -58,6 +58,8 @@ class Cast:
                     "--nthreads",
                     "1",
                     "--no-dashboard",
+                    "--memory-limit",
+                    "0",
                     "--local-directory",
                     str(folder / "dask"),
                 ]
@@ -167,12 +169,12 @@ def main() -> None:
         cast, killed, began = Cast(folder, given.port), [], time.monotonic()
         try:
             while True:
+                if killed and len(killed) < given.kills and cast.running["driver"].poll() == 0:
+                    raise SystemExit(f"the study finished after {len(killed)} kills; shorten --wait")
                 cast.keep_up()
                 if len(killed) < given.kills:
                     time.sleep(rng.uniform(*given.wait))
                     victim = rng.choice(list(cast.commands))
-                    if cast.running["driver"].poll() == 0:
-                        raise SystemExit(f"the study finished after {len(killed)} kills; shorten --wait")
                     print(f"kill {len(killed) + 1}: {victim}", flush=True)
                     cast.kill(victim)
                     killed.append(victim)
