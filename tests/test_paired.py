@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from leanseq.evaluation.metrics import pearson
 from leanseq.evaluation.paired import (
     SeedDifference,
+    Spread,
     compare_seeds,
     holm,
-    pool_differences,
-    pool_scores,
+    moderate,
     score_seeds,
     verdict,
 )
@@ -170,23 +170,36 @@ def test_holm_equals_a_hand_computed_example() -> None:
     assert holm([float("nan"), 0.02, 0.5]) == pytest.approx([float("nan"), 0.04, 0.5], nan_ok=True)
 
 
-def test_pooling_a_family_narrows_the_interval_and_two_configurations_pool_to_their_own_difference():
-    rng = np.random.default_rng(5)
-    x = rng.normal(size=300)
-    family = x + rng.normal(0, 1, (8, 3, 300)) + rng.normal(0, 0.3, (8, 3, 1)) * rng.normal(size=300)
-    scores = np.array([[pearson(x, each) for each in one] for one in family])
-    two = pool_differences(scores[:2])
-    assert two.freedom == 2
-    assert two.sd == pytest.approx((scores[0] - scores[1]).std(ddof=1))
-    own = compare_seeds(x, family[0], family[1], comparisons=7)
-    assert compare_seeds(x, family[0], family[1], comparisons=7, spread=two)[:3] == pytest.approx(own[:3])
-    pooled = compare_seeds(x, family[0], family[1], comparisons=7, spread=pool_differences(scores))
-    assert pool_differences(scores).freedom == 14
-    assert pooled.high - pooled.low < (own.high - own.low) / 1.5
-    gone = scores.copy()
-    gone[3, 1] = np.nan
-    assert pool_differences(gone).freedom == 12
-    assert pool_differences(scores[:, :1]).freedom == 0
-    assert pool_scores(scores).freedom == 16
-    assert pool_scores(scores[:1]).sd == pytest.approx(scores[0].std(ddof=1))
-    assert pool_scores(gone).freedom == 14
+def test_a_family_steadies_its_spreads():
+    alike = moderate(np.array([0.004, 0.005, 0.003, 0.004, 0.0045]), 3)
+    assert {each.freedom for each in alike} == {10.0}
+    assert all(0.005 <= each.sd < 0.006 for each in alike)
+    # one unsteady configuration keeps most of its spread and hardly widens the others
+    odd = moderate(np.array([0.004, 0.005, 0.003, 0.004, 0.1]), 3)
+    assert odd[4].sd == 0.1
+    assert all(each.sd < 0.009 for each in odd[:4])
+    assert 2 < odd[0].freedom < 10
+    # nothing to lean on
+    assert moderate(np.array([0.004]), 3) == [(0.004, 2)]
+    assert moderate(np.array([0.004, 0.0]), 3) == [(0.004, 2), (0.0, 2)]
+    assert [each.freedom for each in moderate(np.full(3, np.nan), 1)] == [0, 0, 0]
+
+
+def test_a_steadied_spread_narrows_an_interval_of_few_seeds():
+    x, a, b = toy(3, seeds=3, spread=0.3)
+    own = compare_seeds(x, a, b, comparisons=7)
+    steadied = compare_seeds(x, a, b, comparisons=7, spread=Spread(own.seed_sd, 14))
+    assert steadied.high - steadied.low < own.high - own.low
+    assert compare_seeds(x, a, b, comparisons=7, spread=Spread(own.seed_sd, 2))[:4] == own[:4]
+
+
+def test_moderated_intervals_cover_a_true_difference_of_zero():
+    """A family of six with three seeds each, nothing but seeds, one of them unsteady."""
+    rng, sds = np.random.default_rng(0), np.array([1.0, 1, 1, 1, 1, 10])
+    outside = np.zeros(6)
+    for _ in range(400):
+        differences = rng.normal(size=(6, 3)) * sds[:, None]
+        for i, spread in enumerate(moderate(differences.std(axis=1, ddof=1), 3)):
+            outside[i] += abs(differences[i].mean()) > stats.t.ppf(0.975, spread.freedom) * spread.sd / np.sqrt(3)
+    assert 0.02 < outside[:5].mean() / 400 < 0.08
+    assert outside[5] / 400 < 0.2

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 
 from ..evaluation.bootstrap import Interval
 from ..evaluation.metrics import pearson
@@ -18,8 +18,7 @@ from ..evaluation.paired import (
     Spread,
     compare_seeds,
     holm,
-    pool_differences,
-    pool_scores,
+    moderate,
     score_seeds,
     verdict,
 )
@@ -96,7 +95,7 @@ class Comparison:
         Number of rows.
     difference
         In mean Pearson r; the interval is corrected for the number of comparisons of its family (Bonferroni), with
-        the spread over seeds pooled from the whole family.
+        the spread over seeds steadied by the whole family.
     p
         Of the difference, adjusted by the method of Holm.
     words
@@ -167,15 +166,14 @@ def judge(results: Results) -> Judged:
             skipped.append(f"{a.label} and {b.label}: {pair}")
         else:
             pairs.append(pair)
-    scores = _seed_scores(configurations)
     first: dict[str, Mapping[str, float]] = {}
     for each in configurations:
         first.setdefault(each.loss, each.no_skill)
     return Judged(
         rows=tuple(_row(*each) for each in zip(configurations, fits, observations, strict=True)),
         references=tuple(configurations[at].label for at in references),
-        comparisons=_family(pairs, None if scores is None else pool_differences(scores), naming=len(references) > 1),
-        ridge=_family([_ridge_pair(each) for each in configurations], None if scores is None else pool_scores(scores)),
+        comparisons=_family(pairs, naming=len(references) > 1),
+        ridge=_family([_ridge_pair(each) for each in configurations]),
         skipped=tuple(skipped),
         compared=results.plan.spec.rows,
         x=results.plan.spec.x,
@@ -268,11 +266,11 @@ def _ridge_pair(each: Configuration) -> _Pair:
     return _Pair(each.label, RIDGE, each.expression, each.predictions, ridge, each.groups)
 
 
-def _family(pairs: Sequence[_Pair], spread: Spread | None, *, naming: bool = False) -> tuple[Comparison, ...]:
+def _family(pairs: Sequence[_Pair], *, naming: bool = False) -> tuple[Comparison, ...]:
     """Compare pairs that are looked at together; `naming` puts the reference into the verdict."""
     found = [
         compare_seeds(each.expression, each.a, each.b, each.groups, comparisons=len(pairs), spread=spread)
-        for each in pairs
+        for each, spread in zip(pairs, _spreads(pairs), strict=True)
     ]
     adjusted = holm([each.p for each in found])
     return tuple(
@@ -288,11 +286,15 @@ def _family(pairs: Sequence[_Pair], spread: Spread | None, *, naming: bool = Fal
     )
 
 
-def _seed_scores(configurations: Sequence[Configuration]) -> Float[np.ndarray, "configurations seeds"] | None:
-    """r of every seed on the compared rows; None where configurations have other seeds."""
-    if len({each.seeds for each in configurations}) != 1:
-        return None
-    return np.array([[pearson(each.expression, one) for one in each.predictions] for each in configurations])
+def _spreads(pairs: Sequence[_Pair]) -> Sequence[Spread | None]:
+    """Spread over seeds of every difference, steadied by the others; None for its own, where seeds differ in number."""
+    if len({len(each.a) for each in pairs}) != 1 or len(pairs[0].a) < 2:
+        return [None] * len(pairs)
+    differences = [
+        [pearson(each.expression, a) - pearson(each.expression, b) for a, b in zip(each.a, each.b, strict=True)]
+        for each in pairs
+    ]
+    return moderate(np.std(differences, axis=1, ddof=1), len(pairs[0].a))
 
 
 def _row(each: Configuration, fit: Fit, observation: str) -> Row:
