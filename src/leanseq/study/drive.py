@@ -117,13 +117,7 @@ def states(plan: Plan, store: Path) -> list[tuple[Unit, State]]:
     return [(unit, state(store / unit.key)) for unit in plan.units]
 
 
-def summary(found: list[tuple[Unit, Any]]) -> str:
-    """Count runs by state, in words.
-
-    Examples
-    --------
-    >>> summary([(None, State("finished")), (None, State("finished")), (None, State("failed"))])
-    '3 runs: 2 finished, 1 failed'
-    """
-    counts = Counter(each.name for _, each in found)
+def summary(found: list[tuple[Unit, State]]) -> str:
+    """Count runs by state, in words, such as '3 runs: 2 finished, 1 failed'."""
+    counts = Counter(here.name for _, here in found)
     return f"{len(found)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.most_common())
