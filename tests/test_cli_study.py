@@ -1,6 +1,7 @@
 """The options of `leanseq study`: each changes something, and what does not fit is refused in one line."""
 
 import json
+import logging
 import re
 
 import pytest
@@ -108,6 +109,7 @@ def test_a_scheduler_and_resources_are_used(here, capsys, scheduler):
     assert code == 0, err
     assert f"2 runs on 1 workers of {scheduler}" in err
     assert "2 runs: 2 finished" in err
+    assert logging.getLogger("distributed.client").level == logging.CRITICAL  # whose errors are tracebacks
     assert (here / "runs" / "studies" / "toy-short" / "report.html").exists()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "CONNECT", 0.5)

@@ -92,8 +92,7 @@ def open_engine(
     InputError
         If the scheduler or a fitting worker cannot be reached.
     """
-    for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.nanny", "tornado"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _hush()
     resources = resources or {}
     with set_config(_CONFIG):
         if scheduler is None:
@@ -129,6 +128,13 @@ def open_engine(
                     )
                 time.sleep(0.2)
             yield engine
+
+
+def _hush() -> None:
+    """Keep Dask's own logs, tracebacks among them, from the user: what matters is said in one line."""
+    for name in ("tornado", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class Done(NamedTuple):
