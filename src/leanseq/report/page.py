@@ -41,20 +41,16 @@ def write_report(folder: Path) -> Path:
     return page
 
 
-def render(run: Run) -> str:
-    """Compose the page of a run."""
-    metrics = run.metrics
-    best = metrics.splits[0]
-    valid_losses = run.history["valid_loss"].drop_nans()
-    valid_loss = float(valid_losses[-1]) if len(valid_losses) else None
-    environment = Environment(
+def environment() -> Environment:
+    """What pages share: their templates, and how numbers, names and figures are written in them."""
+    made = Environment(
         loader=PackageLoader("leanseq.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         number=words.number,
         duration=words.duration,
         sentence=words.sentence,
@@ -62,29 +58,42 @@ def render(run: Run) -> str:
         breakable=lambda text: Markup(re.sub(r"\+(?=[a-z])", "+<wbr>", escape(text))),
         svg=lambda panel: Markup(panel.svg),  # drawn here, and its words are escaped there
     )
-    return environment.get_template("report.html").render(
-        info=run.info,
-        metrics=metrics,
-        words=run.words,
-        ridge=RIDGE,
-        table=str(run.info["data"].get("table", "")),
-        headline=words.headline(metrics),
-        split=words.SPLITS.get(best, best),
-        splits=[(split, words.SPLITS.get(split, split)) for split in metrics.splits],
-        curves=[figures.loss_curves(run), figures.r_curves(run)],
-        loss_unit=words.loss_unit(metrics),
-        skill=words.skill(metrics, valid_loss),
-        gains=words.gains(metrics),
-        stripes=_whole_numbers(run, best) > 0.2,
-        scatters=figures.scatters(run, best),
-        dots=[figures.r_intervals(run, split) for split in metrics.splits],
-        measures=[each for each in MEASURES if any(result.scores[each[0]] for result in metrics.results)],
-        lines=run.lines,
-        row=round(run.length),
-        window=run.construct.length,
-        parts=tables.construct_parts(run.construct, run.length),
-        settings=tables.settings_rows(run),
-        reproduction=tables.reproduction_rows(run),
+    return made
+
+
+def render(run: Run) -> str:
+    """Compose the page of a run."""
+    metrics = run.metrics
+    best = metrics.splits[0]
+    valid_losses = run.history["valid_loss"].drop_nans()
+    valid_loss = float(valid_losses[-1]) if len(valid_losses) else None
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            info=run.info,
+            metrics=metrics,
+            words=run.words,
+            ridge=RIDGE,
+            table=str(run.info["data"].get("table", "")),
+            headline=words.headline(metrics),
+            split=words.SPLITS.get(best, best),
+            splits=[(split, words.SPLITS.get(split, split)) for split in metrics.splits],
+            curves=[figures.loss_curves(run), figures.r_curves(run)],
+            loss_unit=words.loss_unit(metrics),
+            skill=words.skill(metrics, valid_loss),
+            gains=words.gains(metrics),
+            stripes=_whole_numbers(run, best) > 0.2,
+            scatters=figures.scatters(run, best),
+            dots=[figures.r_intervals(run, split) for split in metrics.splits],
+            measures=[each for each in MEASURES if any(result.scores[each[0]] for result in metrics.results)],
+            lines=run.lines,
+            row=round(run.length),
+            window=run.construct.length,
+            parts=tables.construct_parts(run.construct, run.length),
+            settings=tables.settings_rows(run),
+            reproduction=tables.reproduction_rows(run),
+        )
     )
 
 

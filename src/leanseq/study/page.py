@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
 from .. import __version__
 from ..files import write_text
 from ..report import words
+from ..report.page import environment
 from ..report.scores import RIDGE
 from ..report.tables import HARDWARE, SOFTWARE
 from . import figures, tables
@@ -39,21 +36,9 @@ def write_page(results: Results, judged: Judged, path: Path) -> Path:
 def render(results: Results, judged: Judged) -> str:
     """Compose the page of a study."""
     spec = results.plan.spec
-    environment = Environment(
-        loader=PackageLoader("leanseq.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=words.number,
-        cell=tables.text,
-        # between the parts of a network's name, not between a sign and its number
-        breakable=lambda text: Markup(re.sub(r"\+(?=[a-z])", "+<wbr>", escape(text))),
-        svg=lambda panel: Markup(panel.svg),  # drawn here, and its words are escaped there
-    )
-    return environment.get_template("study.html").render(
+    pages = environment()
+    pages.filters["cell"] = tables.text
+    return pages.get_template("study.html").render(
         version=__version__,
         spec=spec,
         judged=judged,
