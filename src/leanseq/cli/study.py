@@ -90,10 +90,10 @@ def plan(study: Path, *, threads: int = 1, scale: Scaled = Scale()) -> None:
 
     planned = _plan(study, scale)
     found = states(planned, scale.store)
-    todo = units_to_run(planned, scale.store, retry=True)
-    if todo:
+    pending = units_to_run(planned, scale.store, retry=True)
+    if pending:
         say("measuring a few steps of each network ...")
-    times = estimate(planned, todo, scale.store, threads)
+    times = estimate(planned, pending, scale.store, threads)
     print(f"{planned.spec.name}: {planned.spec.title}")
     print(f"table {planned.table.path}, {len(planned.table):,} rows; seeds {', '.join(map(str, planned.spec.seeds))}")
     for line in _changes(planned):
@@ -102,7 +102,7 @@ def plan(study: Path, *, threads: int = 1, scale: Scaled = Scale()) -> None:
         parts = [f"{unit.key} {state.name}" for unit, state in found if unit.case == i]
         print(f"  {case.label}: {', '.join(parts)}")
     total = sum(time.run for time in times.values())
-    print(f"{summary(found)}; {len(todo)} different ones to do: about {duration(total)} one after another")
+    print(f"{summary(found)}; {len(pending)} different ones to do: about {duration(total)} one after another")
 
 
 @app.command
@@ -137,21 +137,21 @@ def run(
     planned = _plan(study, scale)
     resources = read_resources(workers.resources)
     _check_store(scale.store)
-    todo = units_to_run(planned, scale.store, retry=retry)
+    pending = units_to_run(planned, scale.store, retry=retry)
     for line in _changes(planned):
         say(line)
     say(summary(states(planned, scale.store)))
-    if todo:
-        layout = asked_layout(workers, len(todo)) or choose_layout(planned, todo[0], scale.store, say)
+    if pending:
+        layout = asked_layout(workers, len(pending)) or choose_layout(planned, pending[0], scale.store, say)
         say("measuring a few steps of each network ...")
-        times = estimate(planned, todo, scale.store, layout.threads)
+        times = estimate(planned, pending, scale.store, layout.threads)
         with open_engine(layout, workers.scheduler, resources) as engine:
             total = sum(time.run for time in times.values()) / engine.workers
             where = "this machine" if workers.scheduler is None else workers.scheduler
-            say(f"{len(todo)} runs on {engine.workers} workers of {where}, about {duration(total)}")
+            say(f"{len(pending)} runs on {engine.workers} workers of {where}, about {duration(total)}")
             try:
-                with follow("study", lambda: share_done(todo, scale.store, times)) as tell:
-                    run_study(planned, todo, scale.store, engine, times, lambda told: tell(_told(planned, told)))
+                with follow("study", lambda: share_done(pending, scale.store, times)) as tell:
+                    run_study(planned, pending, scale.store, engine, times, lambda told: tell(_told(planned, told)))
             except KeyboardInterrupt:
                 stop(130, "leanseq: stopped; what is finished is kept, the same command goes on")
             except (OSError, RuntimeError) as error:
