@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -96,17 +98,16 @@ def open_engine(
     resources = resources or {}
     with set_config(_CONFIG):
         if scheduler is None:
-            with (
-                LocalCluster(
+            with _deaf_children():
+                cluster = LocalCluster(
                     n_workers=layout.processes,
                     threads_per_worker=1,
                     dashboard_address=":0",  # a free port: None takes the usual one, and warns where that is in use
                     silence_logs=logging.CRITICAL,
                     resources=resources or None,
                     env={"OMP_NUM_THREADS": str(layout.threads)},
-                ) as cluster,
-                Client(cluster) as client,
-            ):
+                )
+            with cluster, Client(cluster) as client:
                 yield Engine(client, layout.threads, resources)
             return
         try:
@@ -128,6 +129,19 @@ def open_engine(
                     )
                 time.sleep(0.2)
             yield engine
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes started meanwhile ignore Ctrl-C, which a terminal sends to all: the driver alone ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _hush() -> None:
