@@ -15,28 +15,11 @@ from leanseq.study import engine, pace
 from leanseq.study.engine import Layout
 from leanseq.study.plan import make_plan
 from leanseq.study.spec import read_spec
-from toy import rows
+from toy import STUDY, rows
 
-STUDY = """
-title = "Toy"
-table = "toy.tsv"
-seeds = 2
-
-[base]
-size = "tiny"
-epochs = 1
-batch = 16
-train = 60
-valid = 40
-test = 40
-
-[grid]
-lr = [1e-3, 3e-3]
-
-[compare]
-reference = { lr = 1e-3 }
-
+PRESET = """
 [presets.short]
+epochs = 1
 train = 30
 seeds = 1
 """
@@ -46,7 +29,7 @@ seeds = 1
 def here(tmp_path, monkeypatch):
     rows().write_csv(tmp_path / "toy.tsv", separator="\t")
     rows(120, seed=1).write_csv(tmp_path / "other.tsv", separator="\t")
-    (tmp_path / "toy.toml").write_text(STUDY)
+    (tmp_path / "toy.toml").write_text(STUDY + PRESET)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -68,7 +51,7 @@ def keys(capsys, *words):
 OPTIONS = [
     ["--preset", "short"],
     ["--size", "small"],
-    ["--epochs", "2"],
+    ["--epochs", "1"],
     ["--seeds", "1"],
     ["--set", "clip=0.5"],
     ["--set", "dropout=0.1"],

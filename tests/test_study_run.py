@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 
 import polars as pl
 import pytest
@@ -22,28 +23,9 @@ from leanseq.study.spec import parse_spec
 from leanseq.study.store import Busy, fail, locked, make_ready, state
 from leanseq.study.worker import Outcome, run, to_task
 from leanseq.training.fit import Watcher
-from toy import rows
+from toy import STUDY, rows
 
 BASE = {"size": "tiny", "epochs": 2, "batch": 16, "train": 60, "valid": 40, "test": 40}
-STUDY = """
-title = "Toy"
-table = "toy.tsv"
-seeds = 2
-
-[base]
-size = "tiny"
-epochs = 2
-batch = 16
-train = 60
-valid = 40
-test = 40
-
-[grid]
-lr = [1e-3, 3e-3]
-
-[compare]
-reference = { lr = 1e-3 }
-"""
 RESULTS = ("model.safetensors", "predictions.parquet")
 
 
@@ -293,21 +275,31 @@ def command(*arguments):
     return [sys.executable, "-c", "from leanseq.cli import main; main()", *map(str, arguments)]
 
 
-def test_a_study_runs_survives_kill_9_and_is_reported(folder, tmp_path, capfd):
-    """Two processes; the whole tree is killed once in the middle; then the same command ends it to the same bits."""
+def stop(line, number, when):
+    """Start a command, send a signal to it and its workers as soon as there is such a file, and give what it said."""
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        until = time.monotonic() + 120
+        while not when() and time.monotonic() < until:
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, number)
+        said = process.communicate()[1]
+    return process.returncode, said
+
+
+def test_a_study_survives_kill_9_and_ctrl_c_and_is_reported(folder, tmp_path, capfd):
+    """Two processes; all are killed once, stopped once; then the same command ends it to the same bits."""
     peace, killed = tmp_path / "peace", tmp_path / "killed"
-    made = make_plan(parse_spec(__import__("tomllib").loads(STUDY), str(folder / "toy.toml")))
+    made = make_plan(parse_spec(tomllib.loads(STUDY), str(folder / "toy.toml")))
     for unit in made.units:
         assert run(to_task(unit.settings, folder / "toy.tsv", peace / unit.key, 1)) == Outcome("finished")
     line = command("study", "run", folder / "toy.toml", "--store", killed, "--processes", "2", "--threads", "1")
     line += ["--output", tmp_path / "report"]
-    with subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
-        until = time.monotonic() + 120
-        while not any(killed.glob("*/checkpoint.json")) and time.monotonic() < until:
-            assert process.poll() is None
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    stop(line, signal.SIGKILL, lambda: any(killed.glob("*/checkpoint.json")))
+    code, said = stop(line, signal.SIGINT, lambda: any(killed.glob("*/sound.json")))
+    assert code == 130
+    assert "Traceback" not in said
+    assert "run the same command again to continue" in said
     assert not all((killed / unit.key / "sound.json").exists() for unit in made.units)
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

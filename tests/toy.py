@@ -1,9 +1,29 @@
-"""Toy tables that several test files share."""
+"""Toy tables and a toy study that several test files share."""
 
 import numpy as np
 import polars as pl
 
 LEFT, RIGHT = "TGCATTTTTTTCACATC", "GGTTACGGCTGTT"
+
+STUDY = """
+title = "Toy"
+table = "toy.tsv"
+seeds = 2
+
+[base]
+size = "tiny"
+epochs = 2
+batch = 16
+train = 60
+valid = 40
+test = 40
+
+[grid]
+lr = [1e-3, 3e-3]
+
+[compare]
+reference = { lr = 1e-3 }
+"""
 
 
 def rows(n=160, seed=0):

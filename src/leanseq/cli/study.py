@@ -153,7 +153,7 @@ def run(
                 with follow("study", lambda: share_done(pending, scale.store, times)) as tell:
                     run_study(planned, pending, scale.store, engine, times, lambda told: tell(_told(planned, told)))
             except KeyboardInterrupt:
-                stop(130, "leanseq: stopped; what is finished is kept, the same command goes on")
+                stop(130, "leanseq: stopped; what is finished is kept; run the same command again to continue")
             except (OSError, RuntimeError) as error:
                 raise InputError(f"the scheduler was lost ({error}); run the same command again to go on") from error
     found = states(planned, scale.store)

@@ -85,7 +85,7 @@ def tune(
         try:
             found = _finish(search, workers)
         except KeyboardInterrupt:
-            stop(130, "leanseq: stopped; what is finished is kept, the same command goes on")
+            stop(130, "leanseq: stopped; what is finished is kept; run the same command again to continue")
             return
         for line in words(search, found):
             print(line)
