@@ -139,11 +139,13 @@ def test_the_fastest_layout_that_fits_in_memory_is_measured_once(here, monkeypat
 
     monkeypatch.setattr(pace, "cores", lambda: 4)
     monkeypatch.setattr(pace, "_speed", speed)
-    assert pace.choose_layout(plan, plan.units[0], here / "s", lambda line: None) == Layout(2, 2)
-    assert pace.choose_layout(plan, plan.units[0], here / "s", lambda line: None) == Layout(2, 2)
+    assert pace.choose_layout(plan, plan.units[0], 9, here / "s", lambda line: None) == Layout(2, 2)
+    assert pace.choose_layout(plan, plan.units[0], 9, here / "s", lambda line: None) == Layout(2, 2)
     assert asked == list(speeds)
+    assert pace.choose_layout(plan, plan.units[0], 3, here / "s", lambda line: None) == Layout(2, 2)
+    assert asked == [*speeds, Layout(2, 2), Layout(1, 4)]  # no more processes than runs
     monkeypatch.setattr(pace, "ROW_GB", 1e6)
-    assert pace.choose_layout(plan, plan.units[0], here / "t", lambda line: None) == Layout(1, 4)
+    assert pace.choose_layout(plan, plan.units[0], 9, here / "t", lambda line: None) == Layout(1, 4)
 
 
 WRONG = {
@@ -217,6 +219,13 @@ def test_a_prediction_by_partitions_has_the_same_bits(here, capsys, scheduler, m
     alone = load("run").predict(frame["sequence"].to_list()[:160])
     assert said.drop_nulls().to_list() == pytest.approx(alone.tolist(), abs=0)
     assert model.predict(frame["sequence"].to_list()[:1])[0] == pytest.approx(said[0])
+    # a worker that stays does not answer for another model in the same folder
+    train("toy.tsv", output="run", size="tiny", epochs=1, batch=16, threads=1, seed=1, overwrite=True)
+    with pytest.raises(SystemExit):
+        main([*words, "--misfits", "skip", "--output", "q.tsv"])
+    again = load("run").predict(frame["sequence"].to_list()[:160])
+    assert pl.read_csv("q.tsv", separator="\t")["prediction"].drop_nulls().to_list() == again.tolist()
+    assert again.tolist() != alone.tolist()
 
 
 PREDICT = {

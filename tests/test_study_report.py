@@ -18,7 +18,7 @@ from leanseq.evaluation.paired import holm
 from leanseq.study import figures, tables
 from leanseq.study.export import export
 from leanseq.study.judge import answer, judge
-from leanseq.study.page import render, write_page
+from leanseq.study.page import command, render, write_page
 from leanseq.study.plan import Plan, make_cases
 from leanseq.study.results import Configuration, Results
 from leanseq.study.spec import change, parse_spec
@@ -77,7 +77,6 @@ def configuration(case, noise, *, seeds=(0, 1, 2), epochs=12, rows=None, ceiling
     return Configuration(
         label=case.label,
         factors=case.factors,
-        settings=case.settings,
         seeds=tuple(seeds),
         history=history,
         rows=rows,
@@ -244,9 +243,19 @@ def test_the_page_says_title_answer_changes_and_missing_runs():
     assert "equal, seed 2: failed (out of &lt;memory&gt;)" in page
     assert "leanseq study run studies/toy.toml --seeds 3" not in page  # the order is that of the changes
     assert "--set epochs=12 --set size=small --seeds 3" in page
+    assert "--table toy.tsv" in page  # it is neither here nor beside the study
     assert "AMD EPYC" in page
     assert "2 min 24 s" not in page  # 9 runs of 24 s
     assert "3 min 36 s" in page
+
+
+def test_the_command_undoes_what_a_preset_changes():
+    spec = study(base={"clip": 0.5}, seeds=3, presets={"p": {"clip": 2.0, "size": "tiny", "seeds": 1}})
+    changed = change(spec, {"clip": 0.5}, preset="p", seeds=3)
+    assert command(results(changed)).startswith(
+        "leanseq study run studies/toy.toml --preset p --set clip=0.5 --seeds 3"
+    )
+    assert "--s" not in command(results(change(spec, {}, preset="p")))
 
 
 def test_a_finished_and_unchanged_study_names_neither_changes_nor_missing_runs():
@@ -273,6 +282,12 @@ def test_a_learning_curve_needs_its_factor():
     assert "1,024" in panel.svg
     assert "Last the learning curve" in render(found, judge(found))
     assert "Last the learning curve" not in render(results(), judged())
+
+
+def test_a_learning_curve_is_one_line_where_other_factors_change_with_its_own():
+    spec = study(list=[], paired={"train": [512, 1024], "epochs": [8, 4]}, plot={"x": "train"}, compare={})
+    (panel,) = figures.learning_curve(judge(results(spec, (2.0, 1.0)))).values()
+    assert "epochs" not in panel.svg
 
 
 def test_curves_have_a_pair_of_panels_for_each_value_of_the_panels_factor():

@@ -11,12 +11,13 @@ import tomllib
 
 import polars as pl
 import pytest
+from distributed import Client
 
 from leanseq import InputError
 from leanseq.cli import main
 from leanseq.study import drive
-from leanseq.study.engine import Done, Engine, Layout, candidates, open_engine
-from leanseq.study.pace import Estimate
+from leanseq.study.engine import Done, Engine, Layout, candidates, open_engine, work
+from leanseq.study.pace import Estimate, estimate
 from leanseq.study.plan import make_plan
 from leanseq.study.results import read_results
 from leanseq.study.spec import parse_spec
@@ -99,6 +100,49 @@ def test_an_interrupted_run_goes_on_to_the_same_bits_with_the_threads_it_was_sta
     assert run(begun) == Outcome("finished")
     assert json.loads((only(tmp_path) / "run.json").read_text())["hardware"]["threads"] == 1
     assert same(only(tmp_path), only(finished))
+
+
+def stopped(folder, store, **base):
+    """A run that was killed after its first epoch."""
+
+    def stop(record):
+        if record.epoch == 2:
+            raise KeyboardInterrupt
+
+    begun = task(folder, store, **base)
+    with pytest.raises(KeyboardInterrupt):
+        run(begun, Watcher(epoch=stop))
+    return begun
+
+
+def test_another_study_goes_on_with_a_run_that_means_the_same(folder, tmp_path):
+    model = "legnet-optimized+lstm"
+    stopped(folder, tmp_path, model=model, **{"lstm.hidden": 128})
+    assert run(task(folder, tmp_path, model=model)) == Outcome("finished")
+    assert len(list(tmp_path.glob("*/sound.json"))) == 1
+
+
+def test_a_damaged_checkpoint_is_kept_aside_and_the_run_begun_anew(folder, finished, tmp_path):
+    begun = stopped(folder, tmp_path)
+    place = only(tmp_path)
+    (place / "checkpoint.json").write_text("{")
+    assert run(begun) == Outcome("finished")
+    assert same(place, only(finished))
+    assert (tmp_path / f"{place.name}.damaged-1" / "checkpoint.json").exists()
+
+
+def test_a_record_that_cannot_be_read_now_costs_nothing(folder, tmp_path):
+    begun = stopped(folder, tmp_path)
+    record = only(tmp_path) / "run.json"
+    record.rename(tmp_path / "kept")
+    record.mkdir()
+    outcome = run(begun)
+    assert outcome.status == "failed"
+    assert "run.json: cannot be read (Is a directory); try again" in outcome.reason
+    assert (only(tmp_path) / "checkpoint.json").exists()
+    record.rmdir()
+    (tmp_path / "kept").rename(record)
+    assert run(begun) == Outcome("finished")
 
 
 def test_a_run_of_another_process_is_left_alone(folder, store):
@@ -257,6 +301,66 @@ def test_a_failed_run_does_not_stop_the_others(folder, tmp_path, monkeypatch):
     assert [progress.done for progress in told] == [1, 2, 3]
     assert state(tmp_path / made.units[0].key).reason == "not finite"
     assert state(tmp_path / made.units[1].key).reason == "ValueError: odd"
+
+
+def test_a_run_with_a_budget_measures_its_own_speed(folder, tmp_path, monkeypatch):
+    sent = []
+
+    def work(engine, function, items, again):
+        sent.extend(item[1] for item in items)
+        return iter(())
+
+    monkeypatch.setattr(drive, "work", work)
+    for base in ({"epochs": 2}, {"epochs": None, "budget": "9s"}):
+        values = {key: value for key, value in {**BASE, **base}.items() if value is not None}
+        spec = parse_spec({"title": "?", "table": "toy.tsv", "seeds": 1, "base": values}, str(folder / "s.toml"))
+        made = make_plan(spec)
+        times = {unit.key: Estimate(1.0, 0.1, 0.2) for unit in made.units}
+        drive.run_study(made, list(made.units), tmp_path, no_workers(), times, lambda told: None)
+    assert [each.pace for each in sent] == [(0.1, 0.2), None]
+
+
+@pytest.fixture
+def client():
+    """One worker in a thread of this process."""
+    with Client(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as client:
+        yield client
+
+
+def test_an_item_is_drawn_only_when_a_worker_is_free(client):
+    drawn, came, asked = [], [], []
+
+    def items():
+        for i in range(4):
+            drawn.append(i)
+            yield i
+
+    def again(done):
+        asked.append(done.item)
+        return asked == [0, 1]
+
+    for done in work(Engine(client, 1, {}), str, items(), again):
+        came.append((done.result, len(drawn)))
+    assert came == [("0", 1), ("1", 2), ("2", 3), ("3", 4)]
+    assert asked == [0, 1, 1, 2, 3]
+
+
+def test_a_lost_scheduler_is_one_line(client, monkeypatch):
+    found = work(Engine(client, 1, {}), str, [1, 2], lambda done: False)
+    assert next(found).result == "1"
+
+    def gone(*arguments, **options):
+        raise ConnectionError("gone away")
+
+    monkeypatch.setattr(client, "submit", gone)
+    with pytest.raises(InputError, match=r"the scheduler was lost \(gone away\); run the same command again"):
+        next(found)
+
+
+def test_an_estimate_that_cannot_be_made_names_the_configuration(folder, tmp_path):
+    made = plan(folder, model="legnet-optimized+transformer", **{"transformer.heads": 7})
+    with pytest.raises(InputError, match=r"s\.toml: configuration 's': .*heads"):
+        estimate(made, list(made.units), tmp_path, 1)
 
 
 def test_layouts_use_all_cores():

@@ -67,6 +67,17 @@ def test_every_configuration_is_compared_with_the_one_that_differs_in_the_refere
     assert made.references() == {2: 0, 3: 1}
 
 
+def test_factors_that_are_lists_or_change_together_have_references(table):
+    rates = [[4, 3, 2, 2, 1, 1], [1, 1, 1, 1, 1, 1]]
+    base = {"model": "legnet-optimized+dilated"}
+    made = plan(table, base=base, grid={"dilated.rates": rates}, compare={"reference": {"dilated.rates": rates[1]}})
+    assert made.references() == {0: 1}
+    pairs = {"train": [40, 60], "epochs": [3, 2]}
+    made = plan(table, paired=pairs, grid={"lr": [1e-3, 2e-3]}, compare={"reference": {"train": 60}})
+    assert made.references() == {0: 2, 1: 3}
+    assert made.spec.reference == {"train": 60, "epochs": 2}
+
+
 def test_equal_runs_of_different_studies_have_one_key(table):
     listed = plan(table, list=[{"label": "a", "model": "legnet-optimized+lstm", "lstm.hidden": 128}])
     grid = plan(table, grid={"model": ["legnet-optimized+lstm"]})
@@ -100,6 +111,15 @@ def test_the_key_reads_a_construct_file(tmp_path):
     path.unlink()
     with pytest.raises(InputError, match=r"c\.toml: cannot read the construct"):
         run_key(Settings.make(construct=str(path)), "print")
+
+
+def test_a_construct_file_beside_the_study_is_known_to_every_worker(table, tmp_path):
+    (tmp_path / "studies").mkdir()
+    path = tmp_path / "studies" / "c.toml"
+    path.write_text("a = 1")
+    content = {**PLAIN, "table": str(table), "base": {"construct": "c.toml"}}
+    made = make_plan(parse_spec(content, str(tmp_path / "studies" / "s.toml")))
+    assert made.units[0].settings.data.construct == str(path)
 
 
 def test_the_results_version_changes_every_key(monkeypatch):
@@ -164,7 +184,17 @@ WRONG = {
     "empty-list": ({"grid": {"lr": []}}, r"grid.lr is \[\], expected a list of values"),
     "twice": ({"grid": {"lr": [1, 1]}}, r"grid.lr is \[1, 1\], expected values that differ"),
     "unequal": ({"paired": {"lr": [1], "batch": [2, 3]}}, r"paired is .*, expected lists of equal length"),
-    "both": ({"paired": {"lr": [1]}, "grid": {"lr": [1]}}, "paired.lr is 'a factor of the grid too'"),
+    "both": ({"paired": {"lr": [1]}, "grid": {"lr": [1]}}, "paired.lr is 'varied by grid too', expected each"),
+    "list-and-grid": ({"list": [{"label": "a", "lr": 1}], "grid": {"lr": [2]}}, "list.lr is 'varied by grid too'"),
+    "two-budgets": (
+        {"list": [{"label": "a", "steps": 9}], "grid": {"epochs": [2]}},
+        "list.budget is 'varied by grid too', expected each setting varied in one place",
+    ),
+    "partner": (
+        {"paired": {"lr": [1, 2], "batch": [3, 4]}, "compare": {"reference": {"lr": 1, "batch": 4}}},
+        "compare.reference.batch is 4, expected 3, its partner",
+    ),
+    "panels": ({"grid": {"lr": [1]}, "plot": {"panels": ["lr"]}}, r"plot.panels is \['lr'\], expected a factor"),
     "label": ({"list": [{"model": "x"}]}, r"list\[1\].label is missing, expected a name"),
     "labels": ({"list": [{"label": "a"}, {"label": "a"}]}, r"list\[2\].label is 'a', expected a label of its own"),
     "list": ({"list": {}}, r"list is {}, expected one \[\[list\]\] table"),
@@ -216,10 +246,22 @@ def test_what_does_not_fit_together_is_refused(table):
         plan(table, grid={"lr": [-1]})
     with pytest.raises(InputError, match=r"option lstm\.hidden belongs to 'lstm'"):
         plan(table, base={"lstm.hidden": 3})
-    with pytest.raises(InputError, match="held-out', but select = 'best' chooses by validation rows"):
+    with pytest.raises(InputError, match="held-out', but select chooses by validation rows"):
         plan(table, base={"select": "best"}, compare={"rows": "held-out"})
+    for compared, chosen, name in (("valid", {"select": "best"}, "select"), ("held-out", {"patience": 2}, "patience")):
+        with pytest.raises(InputError, match=f"rows is '{compared}', but {name} chooses by validation rows"):
+            plan(table, base=chosen, compare={"rows": compared})
+    plan(table, base={"select": "best"}, compare={"rows": "test"})
+    for name, value, expected in (("budget", 60, "text"), ("left_flank", 3, "text"), ("bin_low", "x", "a number")):
+        with pytest.raises(InputError, match=f"setting {name} is {value!r}, expected {expected}"):
+            plan(table, base={name: value})
+    with pytest.raises(InputError, match="configurations 'a' and 'b' are the same run; leave one out"):
+        plan(table, list=[{"label": "a", "lr": 0.001}, {"label": "b", "lr": 1e-3}])
     with pytest.raises(InputError, match="lr is a factor of this study"):
         change(parse(grid={"lr": [1]}), {"lr": 2})
+    for made in (parse(grid={"steps": [1]}), parse(list=[{"label": "a", "budget": "9s"}])):
+        with pytest.raises(InputError, match="epochs is a factor of this study"):
+            change(made, {"epochs": 2})
     with pytest.raises(InputError, match="unknown preset 'laptob'; did you mean 'laptop'"):
         change(parse(presets=PRESETS), {}, preset="laptob")
     with pytest.raises(InputError, match="unknown setting 'sise'; did you mean 'size'"):

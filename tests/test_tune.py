@@ -14,6 +14,7 @@ from distributed import Client
 
 from leanseq import InputError
 from leanseq.cli import main
+from leanseq.runs import folder as folder_module
 from leanseq.study import found as found_module
 from leanseq.study.engine import Engine
 from leanseq.study.found import best_trials, judge, repeat_best, units_to_repeat, words, write_found
@@ -66,18 +67,18 @@ def quick(monkeypatch):
 
     def run(task, watcher):
         lr, folder = task.settings["recipe"]["lr"], Path(task.folder)
-        history = [Epoch(i, lr, 0.0, 0.0, 0.0, 0.0, 0.5 if lr > 1e-6 else -0.5, 0.0, 1.0) for i in range(epochs(task))]
+        folder.mkdir(parents=True, exist_ok=True)
+        # a run with a budget settles its own number of epochs
+        last = 2 if task.settings["machine"]["budget"] else task.settings["recipe"]["epochs"]
+        (folder / "run.json").write_text(json.dumps({name: 0 for name in folder_module._RECORD} | {"epochs": last}))
+        r = 0.5 if lr > 1e-6 else -0.5
+        history = [Epoch(i, lr, 0.0, 0.0, 0.0, 0.0, r, 0.0, 1.0) for i in range(1, last + 1)]
         for epoch in history:
             watcher.epoch(epoch)
-        folder.mkdir(parents=True, exist_ok=True)
         pl.DataFrame([asdict(epoch) for epoch in history]).write_csv(folder / "history.csv")
         return Outcome("finished")
 
     monkeypatch.setattr("leanseq.study.trial.run", run)
-
-
-def epochs(task):
-    return task.settings["recipe"]["epochs"]
 
 
 @contextmanager
@@ -362,11 +363,18 @@ def test_a_hopeless_trial_is_pruned_unless_told_not_to(place, engine, quick, pru
     assert tried[-1].reason.startswith("worse than the median") == prune
 
 
-def test_a_trial_is_not_pruned_after_its_last_epoch(place, engine, quick):
+@pytest.mark.parametrize(
+    ("name", "budget", "pruned"), [("1", {"epochs": 1}, 0), ("2", {"epochs": 2}, 1), ("b", None, 1)]
+)
+def test_a_trial_is_not_pruned_after_its_last_epoch(place, engine, quick, name, budget, pruned):
     rates = [3e-3, 4e-3, 5e-3, 6e-3, 7e-3, 1e-9]
-    made = space(sampler="grid", trials=None, space={"lr": {"choices": rates}})
-    with search(place, "last", made, store="quick") as opened:
-        assert {each.state for each in run(opened, engine)} == {"complete"}
+    base = {key: value for key, value in PLAIN["base"].items() if key != "epochs"} | (budget or {"budget": "9s"})
+    made = space(sampler="grid", trials=None, base=base, space={"lr": {"choices": rates}})
+    with search(place, f"last-{name}", made, store="quick") as opened:
+        states = [each.state for each in run(opened, engine)]
+        shown = len(opened.trials[-1].intermediate_values)
+    assert states == ["complete"] * 5 + ["pruned" if pruned else "complete"]
+    assert shown == 1
 
 
 def test_another_search_in_the_folder_is_refused_until_overwritten(place):

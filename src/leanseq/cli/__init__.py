@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import InputError
 
@@ -64,7 +64,7 @@ def _convert(kind: Any, tokens: Sequence[Any]) -> Any:
     return convert(kind, tokens)
 
 
-def stop(code: int, line: str) -> None:
+def stop(code: int, line: str) -> NoReturn:
     """Say one line on stderr and exit."""
     print(line, file=sys.stderr)
     sys.exit(code)

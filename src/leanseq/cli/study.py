@@ -127,7 +127,6 @@ def run(
     output
         Folder of the report; by default `runs/studies/NAME`, with the preset in the name.
     """
-    from ..errors import InputError
     from ..study.drive import run_study, share_done, states, summary, units_to_run
     from ..study.engine import open_engine
     from ..study.pace import choose_layout, estimate
@@ -142,7 +141,9 @@ def run(
         say(line)
     say(summary(states(planned, scale.store)))
     if pending:
-        layout = asked_layout(workers, len(pending)) or choose_layout(planned, pending[0], scale.store, say)
+        layout = asked_layout(workers, len(pending)) or choose_layout(
+            planned, pending[0], len(pending), scale.store, say
+        )
         say("measuring a few steps of each network ...")
         times = estimate(planned, pending, scale.store, layout.threads)
         with open_engine(layout, workers.scheduler, resources) as engine:
@@ -154,8 +155,6 @@ def run(
                     run_study(planned, pending, scale.store, engine, times, lambda told: tell(_told(planned, told)))
             except KeyboardInterrupt:
                 stop(130, "leanseq: stopped; what is finished is kept; run the same command again to continue")
-            except (OSError, RuntimeError) as error:
-                raise InputError(f"the scheduler was lost ({error}); run the same command again to go on") from error
     found = states(planned, scale.store)
     failed = [(unit, state) for unit, state in found if state.name != "finished"]
     if failed:

@@ -86,7 +86,8 @@ def tune(
             found = _finish(search, workers)
         except KeyboardInterrupt:
             stop(130, "leanseq: stopped; what is finished is kept; run the same command again to continue")
-            return
+        except OSError as error:
+            raise InputError(f"{folder}: cannot write the search: {error.strerror or error}") from error
         for line in words(search, found):
             print(line)
         print(f"\nsettings, as a base of studies: {folder / 'best.toml'}\npicture: {folder / 'search.svg'}")
@@ -95,7 +96,6 @@ def tune(
 
 def _finish(search: Search, workers: Workers) -> Found:
     """Do all that is left to do."""
-    from ..errors import InputError
     from ..study.engine import open_engine
     from ..study.found import best_trials, judge, repeat_best, units_to_repeat, write_found
     from ..study.pace import choose_layout, estimate
@@ -107,18 +107,15 @@ def _finish(search: Search, workers: Workers) -> Found:
     if search.left or units_to_repeat(search, best_trials(search)):
         space, plan = search.space, sample(search)
         runs = search.left + space.best * (len(space.seeds) - 1)
-        layout = asked_layout(workers, runs) or choose_layout(plan, plan.units[0], search.store, say)
+        layout = asked_layout(workers, runs) or choose_layout(plan, plan.units[0], runs, search.store, say)
         say("measuring a few steps of the first network ...")
         times = estimate(plan, list(plan.units), search.store, layout.threads)
         with open_engine(layout, workers.scheduler, given) as engine:
             total = runs * times[plan.units[0].key].run / engine.workers
             where = "this machine" if workers.scheduler is None else workers.scheduler
             say(f"at most {runs} runs on {engine.workers} workers of {where}, about {duration(total)}")
-            try:
-                run_trials(search, engine, _teller(search))
-                repeat_best(search, best_trials(search), engine, lambda done: say(_repeated(done)))
-            except (OSError, RuntimeError) as error:
-                raise InputError(f"the scheduler was lost ({error}); run the same command again to go on") from error
+            run_trials(search, engine, _teller(search))
+            repeat_best(search, best_trials(search), engine, lambda done: say(_repeated(done)))
     found = judge(search, best_trials(search))
     write_found(search, found)
     return found

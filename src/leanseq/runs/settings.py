@@ -214,19 +214,24 @@ class Settings:
                 near = get_close_matches(name, owner, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(owner)}"
                 raise InputError(f"unknown setting {name!r}; {hint}")
-            default = getattr(getattr(settings, owner[name]), name)
-            groups.setdefault(owner[name], {})[name] = _like(name, value, default)
+            group = getattr(settings, owner[name])
+            kind = next(str(f.type) for f in fields(group) if f.name == name)
+            groups.setdefault(owner[name], {})[name] = _like(name, value, getattr(group, name), kind)
         parts = {part: replace(getattr(settings, part), **given) for part, given in groups.items()}
         return replace(settings, **parts)
 
 
-def _like(name: str, value: Any, default: Any) -> Any:
+def _like(name: str, value: Any, default: Any, kind: str) -> Any:
     """A value of the kind of its default; a number may stand for text, a whole number for a fraction."""
     if isinstance(default, str):
         return str(value)
-    kinds = {bool: (bool,), int: (int,), float: (float, int), list: (list, tuple)}.get(type(default))
-    if kinds is None:  # no default: text, a number, or nothing
+    if default is None:
+        wanted = {"str | None": str, "float | None": (float, int)}[kind]
+        if value is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
+            raise InputError(f"setting {name} is {value!r}, expected {'text' if wanted is str else 'a number'}")
         return value
+    kinds = {bool: (bool,), int: (int,), float: (float, int), list: (list, tuple)}.get(type(default))
+    assert kinds is not None
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise InputError(f"setting {name} is {value!r}, expected {type(default).__name__}, such as {default!r}")
     return type(default)(value)

@@ -68,7 +68,10 @@ def run_study(
     tasks = []
     for unit in units:
         task = to_task(unit.settings, table, store / unit.key, engine.threads)
-        tasks.append((unit, replace(task, pace=estimates[unit.key][1:])))
+        if unit.settings.machine.budget is None:  # else the worker's own speed decides the number of epochs
+            task = replace(task, pace=estimates[unit.key][1:])
+        tasks.append((unit, task))
+        (store / unit.key / FAILURE).unlink(missing_ok=True)
     lost: Counter[str] = Counter()
 
     def again(done: Done) -> bool:

@@ -11,13 +11,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 from dask.config import set as set_config
 from distributed import Client, LocalCluster, as_completed
+from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
 from ..errors import InputError
@@ -160,9 +162,11 @@ class Done(NamedTuple):
 
 
 def work(
-    engine: Engine, function: Callable[..., Any], items: list[Any], again: Callable[[Done], bool]
+    engine: Engine, function: Callable[..., Any], items: Iterable[Any], again: Callable[[Done], bool]
 ) -> Iterator[Done]:
     """Run `function(item)` for all items on the workers and give each as it comes back.
+
+    Each worker holds one item: what is only queued at a worker that dies counts for Dask as if it had killed it.
 
     Parameters
     ----------
@@ -171,25 +175,53 @@ def work(
     function
         Importable; items and results are plain values.
     items
-        In the order of their importance.
+        In the order of their importance; the next is drawn only when a worker is free for it.
     again
         Asked about each that came back: whether to send it once more (after a short wait) instead of giving it.
+
+    Raises
+    ------
+    InputError
+        If the scheduler was lost.
     """
-    futures = {engine.submit(function, item, priority=-i): item for i, item in enumerate(items)}
-    waiting = as_completed(list(futures))
-    for future in waiting:
-        item = futures.pop(future)
-        error = future.exception() if future.status == "error" else None
-        if future.status not in ("finished", "error"):
-            raise ConnectionError("the scheduler lost the task")
-        done = Done(item, None if error else future.result(), error)
-        if again(done):
-            time.sleep(0.5)
-            other = engine.submit(function, item)
-            futures[other] = item
-            waiting.add(other)
-        else:
-            yield done
+    left, running = iter(items), {}
+    waiting = as_completed(loop=engine.client.loop)
+
+    def send(item: Any) -> None:
+        future = engine.submit(function, item)
+        running[future] = item
+        waiting.add(future)
+
+    def fill() -> None:
+        with _losing():
+            free = max(1, engine.workers) - len(running)
+        for item in islice(left, max(0, free)):
+            with _losing():
+                send(item)
+
+    fill()
+    while running:
+        with _losing():
+            future = next(waiting)
+            if future.status not in ("finished", "error"):
+                raise ConnectionError("it lost the task")
+            error = future.exception() if future.status == "error" else None
+            done = Done(running.pop(future), None if error else future.result(), error)
+            if again(done):
+                time.sleep(0.5)
+                send(done.item)
+                continue
+        yield done
+        fill()
+
+
+@contextmanager
+def _losing() -> Iterator[None]:
+    """Say in one line what Dask raises in several ways when its scheduler is gone."""
+    try:
+        yield
+    except (OSError, RuntimeError, FutureCancelledError) as error:
+        raise InputError(f"the scheduler was lost ({error}); run the same command again to go on") from error
 
 
 def died(error: BaseException | None) -> bool:

@@ -60,7 +60,7 @@ def panel_values(results: Results) -> list[Any]:
     """Values of the factor that gets a panel a value, as far as they have runs; [None] without such a factor."""
     factor = results.plan.spec.panels
     found = [each.factors[factor] for each in results.configurations] if factor else [None]
-    return list(dict.fromkeys(found))
+    return [value for i, value in enumerate(found) if value not in found[:i]]
 
 
 def curves(results: Results, panel_value: Any = None) -> dict[str, Panel]:
@@ -306,7 +306,7 @@ def learning_curve(judged: Judged) -> dict[str, Panel]:
         return {}
     lines: dict[str, list[Row]] = {}
     for row in judged.rows:
-        lines.setdefault(label({k: v for k, v in row.factors.items() if k != judged.x}) or "r", []).append(row)
+        lines.setdefault(label({k: v for k, v in row.factors.items() if k not in judged.along}) or "r", []).append(row)
     first = [name for name, rows in lines.items() if any(row.label in judged.references for row in rows)][:1]
     others = [name for name in lines if name not in first]
     out = {}

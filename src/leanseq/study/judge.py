@@ -135,6 +135,8 @@ class Judged:
         Which rows are compared: `test`, `valid` or `held-out`.
     x
         Factor on the axis of a learning curve; empty for none.
+    along
+        This factor and those that change together with it.
     ceiling
         Largest r that the noise of the labels allows; None where unknown.
     no_skill
@@ -148,6 +150,7 @@ class Judged:
     skipped: tuple[str, ...]
     compared: str
     x: str
+    along: tuple[str, ...]
     ceiling: float | None
     no_skill: Mapping[str, Mapping[str, float]]
 
@@ -166,7 +169,7 @@ def judge(results: Results) -> Judged:
             skipped.append(f"{a.label} and {b.label}: {pair}")
         else:
             pairs.append(pair)
-    first: dict[str, Mapping[str, float]] = {}
+    spec, first = results.plan.spec, {}
     for each in configurations:
         first.setdefault(each.loss, each.no_skill)
     return Judged(
@@ -175,8 +178,9 @@ def judge(results: Results) -> Judged:
         comparisons=_family(pairs, naming=len(references) > 1),
         ridge=_family([_ridge_pair(each) for each in configurations]),
         skipped=tuple(skipped),
-        compared=results.plan.spec.rows,
-        x=results.plan.spec.x,
+        compared=spec.rows,
+        x=spec.x,
+        along=(spec.x, *(spec.paired if spec.x in spec.paired else ())),
         ceiling=configurations[0].ceiling,
         no_skill=first,
     )

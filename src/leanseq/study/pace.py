@@ -7,8 +7,11 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from distributed.scheduler import KilledWorker
+
+from ..errors import InputError
 from ..files import write_json
 from ..runs.settings import Settings, read_budget
 from .engine import Layout, candidates, cores, open_engine
@@ -90,22 +93,29 @@ def estimate(plan: Plan, units: list[Unit], store: Path, threads: int) -> dict[s
     out = {}
     for unit in units:
         task = to_task(unit.settings, Path(plan.table.path), store / unit.key, threads)
-        learn, look = paces.get(unit.settings, threads, lambda task=task: pace(task))
+        try:
+            learn, look = paces.get(unit.settings, threads, lambda task=task: pace(task))
+        except InputError as error:
+            where = f"configuration {plan.cases[unit.case].label!r}: " if plan.cases else ""
+            raise InputError(f"{plan.spec.path}: {where}{error}") from error
         train, held = rows_of(plan, unit.settings)
         step = learn * unit.settings.recipe.rows_per_epoch(train) / unit.settings.recipe.steps_per_epoch(train)
         out[unit.key] = Estimate(seconds(plan, unit, learn, look), step, held * look)
     return out
 
 
-def choose_layout(plan: Plan, unit: Unit, store: Path, say: Callable[[str], None]) -> Layout:
-    """Processes and threads that train most rows a second, measured with one network and kept in the store."""
+def choose_layout(plan: Plan, unit: Unit, runs: int, store: Path, say: Callable[[str], None]) -> Layout:
+    """Processes and threads that train most rows a second, measured with one network and kept in the store.
+
+    No more processes than `runs` that are to be done.
+    """
     most = max(1, cores())
-    path, key = store / LAYOUTS, pace_key(unit.settings, most)
+    path, key = store / LAYOUTS, json.dumps([pace_key(unit.settings, most), min(runs, most)])
     known = _read(path)
     if key not in known:
         speeds = {}
         for layout in candidates(most):
-            if layout.processes > 1 and not _fits(layout, unit):
+            if layout.processes > 1 and (layout.processes > runs or not _fits(layout, unit)):
                 continue
             speeds[layout] = _speed(plan, unit, store, layout)
             say(f"{layout.processes} processes x {layout.threads} threads: {speeds[layout]:,.0f} rows a second")
@@ -117,12 +127,17 @@ def choose_layout(plan: Plan, unit: Unit, store: Path, say: Callable[[str], None
 def _speed(plan: Plan, unit: Unit, store: Path, layout: Layout) -> float:
     """Rows learned a second when every process of a layout works at once."""
     task: Task = to_task(unit.settings, Path(plan.table.path), store / unit.key, layout.threads)
+    found: Any = ()
     with open_engine(layout) as engine:
         # a first round loads torch and the table in every process
-        engine.client.gather([engine.submit(pace_together, task, time.time() + 1) for _ in range(layout.processes)])
-        start = time.time() + 1
-        found = engine.client.gather([engine.submit(pace_together, task, start) for _ in range(layout.processes)])
-    return sum(1 / learn for learn, _ in found)  # pyright: ignore[reportGeneralTypeIssues]
+        try:
+            for _ in range(2):
+                start = time.time() + 1
+                tasks = [engine.submit(pace_together, task, start) for _ in range(layout.processes)]
+                found = engine.client.gather(tasks)
+        except KilledWorker:  # out of memory: not this layout
+            return 0.0
+    return sum(1 / learn for learn, _ in found)
 
 
 def _fits(layout: Layout, unit: Unit) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..errors import InputError
 from ..files import write_text
 from ..report import words
 from ..report.page import environment
@@ -16,6 +17,7 @@ from ..report.scores import RIDGE
 from ..report.tables import HARDWARE, SOFTWARE
 from . import figures, tables
 from .judge import Judged, answer
+from .plan import find_table
 from .results import Results
 
 ROWS = {"test": "test", "valid": "validation", "held-out": "held-out (validation and test)"}
@@ -73,16 +75,18 @@ def level(comparisons: int) -> str:
 def command(results: Results) -> str:
     """The command that runs the study again, with every change on its line."""
     spec, parts = results.plan.spec, ["leanseq", "study", "run", results.plan.spec.path]
-    preset = spec.presets.get(spec.preset, {})
     parts += ["--preset", spec.preset] if spec.preset else []
-    for name, (_, now) in spec.changes.items():
-        if name == "seeds":
-            # --seeds is a number: other lists of seeds come from the file or a preset
-            plain = now == list(range(len(now))) and preset.get("seeds") not in (now, len(now))
-            parts += ["--seeds", str(len(now))] if plain else []
-        elif now is not None and preset.get(name) != now:
+    before = spec.alone
+    for name, now in spec.base.items():
+        if name not in before.base or before.base[name] != now:
             parts += ["--set", f"{name}={now if isinstance(now, str) else json.dumps(now)}"]
-    if Path(results.plan.table.path).name != Path(spec.table).name:
+    # --seeds is a number: other lists of seeds come from the file or a preset
+    parts += ["--seeds", str(len(spec.seeds))] if spec.seeds != before.seeds else []
+    try:
+        usual = find_table(spec).resolve()
+    except InputError:
+        usual = None
+    if Path(results.plan.table.path).resolve() != usual:
         parts += ["--table", results.plan.table.path]
     return shlex.join(parts)
 

@@ -82,10 +82,10 @@ class Plan:
 
     def references(self) -> dict[int, int]:
         """Configuration -> the one it is compared with: the same factor values but for the reference's."""
-        places = {tuple(case.factors.values()): i for i, case in enumerate(self.cases)}
+        places = {_text(case.factors): i for i, case in enumerate(self.cases)}
         out = {}
         for i, case in enumerate(self.cases):
-            other = places[tuple({**case.factors, **self.spec.reference}.values())]
+            other = places[_text({**case.factors, **self.spec.reference})]
             if self.spec.reference and other != i:
                 out[i] = other
         return out
@@ -112,15 +112,21 @@ def make_plan(spec: Spec, table: Path | None = None) -> Plan:
         table or find_table(spec), sequence=first.data.sequence_column, expression=first.data.expression_column
     )
     print_ = fingerprint(measured)
-    units = []
+    units, cases_of = [], {}
     for i, case in enumerate(cases):
         for seed in spec.seeds:
             settings = _settings(spec, case, seed)
             units.append(Unit(i, seed, settings, run_key(settings, print_)))
-    if spec.rows == "held-out" and any(unit.settings.recipe.select != "last" for unit in units):
-        raise InputError(
-            f"{spec.path}: compare.rows is 'held-out', but select = 'best' chooses by validation rows; compare 'test'"
-        )
+            if (other := cases_of.setdefault(units[-1].key, i)) != i:
+                raise InputError(
+                    f"{spec.path}: configurations {cases[other].label!r} and {case.label!r} are the same run; leave "
+                    "one out, or look for a setting that changes nothing"
+                )
+    for name, plain in (("select", "last"), ("patience", 0)) if spec.rows != "test" else ():
+        if any(getattr(unit.settings.recipe, name) != plain for unit in units):
+            raise InputError(
+                f"{spec.path}: compare.rows is {spec.rows!r}, but {name} chooses by validation rows; compare 'test'"
+            )
     return Plan(spec, measured, cases, tuple(units))
 
 
@@ -132,26 +138,24 @@ def find_table(spec: Spec) -> Path:
     InputError
         If it is in none of these.
     """
-    places = [Path(), Path(spec.path).parent]
-    if folder := os.environ.get("LEANSEQ_DATA"):
-        places.append(Path(folder))
-    for place in places:
-        if (path := place / spec.table).is_file():
-            return path
+    if path := _find(spec, spec.table):
+        return path
     raise InputError(
         f"{spec.path}: the table {spec.table!r} is not here, not beside the study and not in LEANSEQ_DATA; "
         "name it with --table"
     )
 
 
-def make_cases(spec: Spec) -> tuple[Case, ...]:
-    """All combinations of list, paired and grid factors, in the order of the file.
+def _find(spec: Spec, name: str) -> Path | None:
+    """A file that a study names: here, beside the study, or in the folder LEANSEQ_DATA."""
+    places = [Path(), Path(spec.path).parent]
+    if folder := os.environ.get("LEANSEQ_DATA"):
+        places.append(Path(folder))
+    return next((path for place in places if (path := place / name).is_file()), None)
 
-    Raises
-    ------
-    InputError
-        If two configurations would be the same.
-    """
+
+def make_cases(spec: Spec) -> tuple[Case, ...]:
+    """All combinations of list, paired and grid factors, in the order of the file."""
     lists = [({LIST: item["label"]}, {k: v for k, v in item.items() if k != "label"}) for item in spec.listed]
     pairs = [dict(zip(spec.paired, values, strict=True)) for values in zip(*spec.paired.values(), strict=True)]
     grid = [dict(zip(spec.grid, values, strict=True)) for values in itertools.product(*spec.grid.values())]
@@ -197,8 +201,12 @@ def make_settings(values: Mapping[str, Any], seed: int) -> Settings:
 
 
 def _settings(spec: Spec, case: Case, seed: int) -> Settings:
+    values = dict(case.settings)
+    construct = str(values.get("construct", ""))
+    if construct.endswith(".toml") and (path := _find(spec, construct)):
+        values["construct"] = str(path.resolve())  # workers are in other folders
     try:
-        return make_settings(case.settings, seed)
+        return make_settings(values, seed)
     except InputError as error:
         raise InputError(f"{spec.path}: configuration {case.label!r}: {error}") from error
 
@@ -241,11 +249,7 @@ def run_key(settings: Settings, table: str) -> str:
     options = resolve(settings.network.model, settings.network.options)
     network["model"] = "+".join(parse_network(settings.network.model))
     network["set"] = {name: asdict(value) for name, value in options.items()}
-    if construct.endswith(".toml"):
-        try:
-            groups["data"]["construct"] = Path(construct).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{construct}: cannot read the construct: {error}") from error
+    groups["data"]["construct"] = construct_text(construct)
     decisive = {
         "results": RESULTS,
         "table": table,
@@ -254,3 +258,18 @@ def run_key(settings: Settings, table: str) -> str:
     }
     text = json.dumps(decisive, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LETTERS]
+
+
+def construct_text(construct: str) -> str:
+    """A construct as it decides numbers: by its name, or by the content of its file."""
+    if not construct.endswith(".toml"):
+        return construct
+    try:
+        return Path(construct).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{construct}: cannot read the construct: {error}") from error
+
+
+def _text(factors: Mapping[str, Any]) -> str:
+    """Factor values as something to look up by: some are lists."""
+    return json.dumps(dict(factors))

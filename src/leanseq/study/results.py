@@ -24,8 +24,8 @@ class Configuration:
 
     Attributes
     ----------
-    label, factors, settings
-        Its name, its factor values, and its settings without a seed.
+    label, factors
+        Its name and its factor values.
     seeds
         Seeds of the runs, in order; all arrays below follow it.
     history
@@ -50,7 +50,6 @@ class Configuration:
 
     label: str
     factors: Mapping[str, Any]
-    settings: Mapping[str, Any]
     seeds: tuple[int, ...]
     history: pl.DataFrame
     rows: Int64[np.ndarray, " n"]
@@ -141,11 +140,12 @@ def read_results(plan: Plan, store: Path, *, partial: bool = False) -> Results:
         finished = []
         for unit in plan.of(i):
             folder = store / unit.key
-            if partial and (here := state(folder)).name != "finished":
+            if not partial:
+                check(folder)
+            elif (here := state(folder)).name != "finished":
                 reason = f" ({here.reason})" if here.reason else ""
                 missing.append(f"{case.label}, seed {unit.seed}: {here.name}{reason}")
                 continue
-            check(folder)
             finished.append(unit)
         if finished:
             found[i] = _read(plan, case, finished, store)
@@ -171,7 +171,6 @@ def _read(plan: Plan, case: Case, units: list[Unit], store: Path) -> Configurati
     return Configuration(
         label=case.label,
         factors=case.factors,
-        settings=case.settings,
         seeds=tuple(unit.seed for unit in units),
         history=history,
         rows=frames[0]["row"].cast(pl.Int64).to_numpy(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from ..apply.bundle import Model, load
+from ..apply.bundle import CONFIG, Model, load
 from ..data.table import Table
 from ..errors import InputError
 from ..training.cpu import Processor
@@ -26,10 +27,11 @@ PART = 64 * BATCH
 
 @dataclass(frozen=True)
 class Part:
-    """A partition as it is sent to a worker: the model's folder, and sequences that fit its construct."""
+    """A partition as it is sent to a worker: the model's folder and digest, and sequences that fit its construct."""
 
     index: int
     folder: str
+    digest: str
     sequences: list[str]
     processor: Processor
 
@@ -67,8 +69,9 @@ def predict(
     fits = model.fits(table, misfits=misfits)
     sequences = table.sequences.filter(pl.Series(fits))
     starts = range(0, len(sequences), PART)
+    digest = _digest(folder)
     parts = [
-        Part(i, str(folder.resolve()), sequences[start : start + PART].to_list(), processor)
+        Part(i, str(folder.resolve()), digest, sequences[start : start + PART].to_list(), processor)
         for i, start in enumerate(starts)
     ]
     lost: Counter[int] = Counter()
@@ -92,10 +95,17 @@ def predict(
 
 def predict_part(part: Part) -> Float[np.ndarray, " n"]:
     """What happens in a worker."""
-    return _model(part.folder, part.processor).predict(part.sequences)
+    return _model(part.folder, part.digest, part.processor).predict(part.sequences)
+
+
+def _digest(folder: Path) -> str:
+    """What tells a model from one that takes its folder later; its configuration names the digest of the weights."""
+    return hashlib.sha256((folder / CONFIG).read_bytes()).hexdigest()
 
 
 @lru_cache(maxsize=1)
-def _model(folder: str, processor: Processor) -> Model:
+def _model(folder: str, digest: str, processor: Processor) -> Model:
     """The model, loaded once in a process."""
+    if _digest(Path(folder)) != digest:
+        raise InputError(f"{folder}: the model has changed since the prediction began; start it again")
     return load(Path(folder), device=processor.prepare().device, keep_memory=processor.keep_memory)

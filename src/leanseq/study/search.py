@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +22,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import optuna
 import polars as pl
-from distributed import as_completed
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -33,9 +31,9 @@ from ..errors import InputError
 from ..files import atomic_path
 from ..runs.folder import HISTORY, check_writable
 from ..runs.settings import DataSettings, Settings
-from .engine import Engine, died
+from .engine import Engine, died, work
 from .halves import TABLE, split_table
-from .plan import Plan, Unit, make_settings, run_key
+from .plan import RESULTS, Plan, Unit, construct_text, make_settings, run_key
 from .space import Space, belongs
 from .spec import Spec
 from .store import Busy, locked
@@ -44,7 +42,6 @@ from .worker import Outcome, to_task
 
 JOURNAL, TRIALS = "journal.log", "trials.csv"
 FOUND = ("best.toml", "result.json", "search.svg")
-_BUSY = 0.5
 
 
 class Tried(NamedTuple):
@@ -104,6 +101,11 @@ class Search:
         settings = make_settings(self.space.values(drawn), seed)
         kept = {name: getattr(settings.data, name) for name in ("construct", "left_flank", "right_flank", "length")}
         return replace(settings, data=DataSettings(split="column", **kept))
+
+    def trial(self, number: int) -> FrozenTrial:
+        """A trial by its number."""
+        trial = self.journal.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+        return self.journal.get_trial(trial)
 
     def drawn(self, trial: FrozenTrial) -> dict[str, Any]:
         """What a trial tries."""
@@ -169,7 +171,7 @@ def _clear(folder: Path, *, overwrite: bool) -> None:
     if others and not (folder / JOURNAL).exists():
         raise InputError(f"{folder}: not empty and not a search ({JOURNAL} is missing); choose another --output")
     if overwrite:
-        for name in (JOURNAL, TABLE, TRIALS, *FOUND):
+        for name in (TABLE, TRIALS, *FOUND, JOURNAL):  # the journal last: it says that the folder is a search
             (folder / name).unlink(missing_ok=True)
 
 
@@ -181,6 +183,8 @@ def _identity(space: Space, table: Table, rows: Table, seed: int) -> dict[str, A
         "sampler": space.sampler,
         "--seed": seed,
         "seed of trials": space.seeds[0],
+        "results version": RESULTS,
+        "construct": construct_text(str(space.base.get("construct", ""))),
         "table": fingerprint(table),
         TABLE: fingerprint(rows),
     }
@@ -258,40 +262,19 @@ def run_trials(search: Search, engine: Engine, tell: Callable[[Tried], None]) ->
         Called after each trial.
     """
     begun = [trial for trial in search.trials if trial.state == TrialState.RUNNING]
-    waiting, running = as_completed(loop=engine.client.loop), {}
 
-    def send() -> bool:
-        """Send the next trial, if there is one."""
+    def attempts() -> Iterator[Attempt]:
         while begun or len(search.trials) < search.space.trials:
             trial = _draw(search, begun.pop(0)) if begun else _ask(search)
             try:
-                attempt = _attempt(search, trial, engine.threads)
+                yield _attempt(search, trial, engine.threads)
             except InputError as error:
                 # each value fits, but not all of them together
                 tell(_close(search, trial, Outcome("failed", str(error))))
-                continue
-            future = engine.submit(try_out, attempt)
-            running[future] = trial, attempt
-            waiting.add(future)
-            return True
-        return False
 
-    for _ in range(max(1, engine.workers)):
-        if not send():
-            break
-    for future in waiting:
-        trial, attempt = running.pop(future)
-        if future.status not in ("finished", "error"):
-            raise ConnectionError("the scheduler lost the task")
-        outcome = future.result() if future.status == "finished" else Outcome("failed", _words(future.exception()))
-        if outcome.status == "busy":
-            time.sleep(_BUSY)
-            again = engine.submit(try_out, attempt)
-            running[again] = trial, attempt
-            waiting.add(again)
-            continue
-        tell(_close(search, trial, outcome))
-        send()
+    for done in work(engine, try_out, attempts(), lambda done: done.error is None and done.result.status == "busy"):
+        outcome = done.result or Outcome("failed", _words(done.error))
+        tell(_close(search, search.trial(done.item.number), outcome))
 
 
 def _attempt(search: Search, trial: FrozenTrial, threads: int) -> Attempt:

@@ -20,6 +20,7 @@ key                   meaning
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -77,6 +78,8 @@ class Spec:
         The preset that was used; empty for none.
     changes
         What a preset or the command line changed: name -> (value of the file, value now).
+    origin
+        The study as the file has it, where it was changed.
     """
 
     path: str
@@ -95,6 +98,7 @@ class Spec:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preset: str = ""
     changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    origin: Spec | None = None
 
     @property
     def name(self) -> str:
@@ -106,6 +110,11 @@ class Spec:
         """Factor -> its values, in the order of the file."""
         out: dict[str, list[Any]] = {LIST: [item["label"] for item in self.listed]} if self.listed else {}
         return {**out, **{name: list(values) for name, values in {**self.paired, **self.grid}.items()}}
+
+    @property
+    def alone(self) -> Spec:
+        """The study with its preset and nothing else changed."""
+        return change(self.origin or self, {}, preset=self.preset or None)
 
     @property
     def varied(self) -> set[str]:
@@ -200,8 +209,10 @@ def parse_spec(content: Mapping[str, Any], path: str = "study.toml") -> Spec:
         listed=tuple(listed),
         presets=presets,
     )
-    if twice := sorted(spec.grid.keys() & spec.paired.keys()):
-        raise check.error(f"paired.{twice[0]}", "a factor of the grid too", "each factor once")
+    places = {"grid": spec.grid, "paired": spec.paired, "list": {key for item in listed for key in item}}
+    for (one, first), (other, second) in itertools.combinations(places.items(), 2):
+        if twice := sorted(_kinds(first) & _kinds(second)):
+            raise check.error(f"{other}.{twice[0]}", f"varied by {one} too", "each setting varied in one place")
     return _with_words(spec, check, tables["compare"], tables["plot"])
 
 
@@ -215,11 +226,18 @@ def _with_words(spec: Spec, check: Checker, compare: Mapping[str, Any], plot: Ma
     for name, value in reference.items():
         if value not in factors[name]:
             raise check.error(f"compare.reference.{name}", value, f"one of {factors[name]}")
+    if named := [name for name in spec.paired if name in reference]:
+        at = spec.paired[named[0]].index(reference[named[0]])
+        partners = {name: values[at] for name, values in spec.paired.items()}
+        for name in named:
+            if reference[name] != partners[name]:
+                raise check.error(f"compare.reference.{name}", reference[name], f"{partners[name]}, its partner")
+        reference = {**reference, **partners}
     rows = compare.get("rows", "test")
     if rows not in ROWS:
         raise check.error("compare.rows", rows, f"one of {', '.join(ROWS)}")
     for key, value in plot.items():
-        if value not in factors:
+        if not isinstance(value, str) or value not in factors:
             raise check.error(f"plot.{key}", value, f"a factor: {', '.join(factors) or 'there is none'}")
     x = plot.get("x", "")
     if x and not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in factors[x]):
@@ -235,7 +253,7 @@ def change(spec: Spec, values: Mapping[str, Any], *, preset: str | None = None, 
     InputError
         If a name is unknown, or belongs to a factor, which the study varies itself.
     """
-    check = Checker(spec.path)
+    check, origin = Checker(spec.path), spec.origin or spec
     given: dict[str, Any] = {}
     if preset is not None:
         check.names("preset", [preset], list(spec.presets))
@@ -246,7 +264,7 @@ def change(spec: Spec, values: Mapping[str, Any], *, preset: str | None = None, 
             spec = replace(spec, seeds=seeds_now, changes={"seeds": (list(spec.seeds), list(seeds_now))})
     check.settings("setting", values)
     for name in (*given, *values):
-        if name in spec.varied:
+        if name in spec.varied or (name in BUDGETS and _budgeted(spec)):
             raise InputError(f"{spec.path}: {name} is a factor of this study; leave it out, or change the study file")
     for name in values:
         if name in BUDGETS:
@@ -255,7 +273,7 @@ def change(spec: Spec, values: Mapping[str, Any], *, preset: str | None = None, 
     base, changes = dict(spec.base), dict(spec.changes)
     for name, value in given.items():
         before = {key: base.pop(key) for key in BUDGETS if key in base} if name in BUDGETS else {}
-        old = before.get(name, base.get(name)) if len(before) < 2 else None
+        old = before.get(name, base.get(name))
         if before and name not in before:
             changes[next(iter(before))] = (next(iter(before.values())), None)
         base[name] = value
@@ -266,7 +284,18 @@ def change(spec: Spec, values: Mapping[str, Any], *, preset: str | None = None, 
         if now != spec.seeds:
             changes["seeds"] = (list(spec.seeds), list(now))
         spec = replace(spec, seeds=now)
-    return replace(spec, base=base, changes=changes)
+    return replace(spec, base=base, changes=changes, origin=origin)
+
+
+def _kinds(names: Iterable[str]) -> set[str]:
+    """Settings by what they decide: all budgets are one."""
+    return {"budget" if name in BUDGETS else name for name in names}
+
+
+def _budgeted(spec: Spec) -> bool:
+    """Whether every configuration has a budget of its own."""
+    own = [bool(item.keys() & set(BUDGETS)) for item in spec.listed]
+    return "budget" in _kinds({*spec.grid, *spec.paired}) or (bool(own) and all(own))
 
 
 @dataclass(frozen=True)

@@ -109,20 +109,27 @@ def make_ready(folder: Path) -> bool:
 
     A damaged run is kept aside under another name; what was never started properly is cleared.
     """
-    found = state(folder)
-    if found.name == "damaged":
-        aside = next(
-            path for i in range(1, 10**6) if not (path := folder.with_name(f"{folder.name}.damaged-{i}")).exists()
-        )
-        folder.rename(aside)
+    if state(folder).name == "damaged":
+        set_aside(folder)
         return False
     (folder / FAILURE).unlink(missing_ok=True)
-    if not folder.exists():
+    if not (folder / RUN).exists():
+        shutil.rmtree(folder, ignore_errors=True)
         return False
-    if _record(folder) is None:
-        shutil.rmtree(folder)
+    try:
+        recorded_settings(folder)
+    except InputError:
+        raise
+    except (ValueError, TypeError, KeyError):
+        set_aside(folder)
         return False
     return True
+
+
+def set_aside(folder: Path) -> None:
+    """Keep a damaged folder under another name."""
+    names = (folder.with_name(f"{folder.name}.damaged-{i}") for i in range(1, 10**6))
+    folder.rename(next(path for path in names if not path.exists()))
 
 
 def steps_done(folder: Path) -> int:
@@ -133,21 +140,25 @@ def steps_done(folder: Path) -> int:
         return 0
 
 
-def recorded_machine(folder: Path) -> dict[str, Any]:
-    """Machine settings that an interrupted run was started with: it goes on with them, to the same bits."""
-    record = _record(folder)
-    assert record is not None
-    return record["identity"]["settings"]["machine"]
+def recorded_settings(folder: Path) -> dict[str, Any]:
+    """`Settings.to_dict()` that an interrupted run was started with: it goes on with them, to the same bits.
 
+    The name of the folder says that they mean the same as those asked for now, even where they are written otherwise.
 
-def _record(folder: Path) -> dict[str, Any] | None:
-    """The readable `run.json` of a run, else None."""
+    Raises
+    ------
+    InputError
+        If the file cannot be read now; nothing is wrong with it for all we know.
+    ValueError, TypeError, KeyError
+        If its content is damaged.
+    """
+    path = folder / RUN
     try:
-        record = json.loads((folder / RUN).read_text(encoding="utf-8"))
-        record["identity"]["settings"]["machine"]["threads"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return record
+        settings = json.loads(path.read_bytes())["identity"]["settings"]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); try again") from error
+    settings["machine"]["threads"]
+    return settings
 
 
 def _damage(folder: Path) -> str:

@@ -9,6 +9,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+from ..runs.folder import read_record
 from ..training.fit import Watcher
 from ..training.learner import Epoch
 from .worker import Outcome, Task, run
@@ -44,14 +45,13 @@ def try_out(attempt: Attempt) -> Outcome:
     study = optuna.load_study(study_name=NAME, storage=journal, pruner=optuna.pruners.MedianPruner())
     number = journal.get_trial_id_from_study_id_trial_number(study._study_id, attempt.number)
 
-    epochs = attempt.task.settings["recipe"]["epochs"]
-
     def epoch(record: Epoch) -> None:
         # a run that goes on from a checkpoint may show an epoch again
         if record.epoch not in journal.get_trial(number).intermediate_values:
             journal.set_trial_intermediate_value(number, record.epoch, record.valid_r)
-        # after its last epoch a trial is as good as done
-        if attempt.prune and record.epoch + 1 < epochs and study.pruner.prune(study, journal.get_trial(number)):
+        # after its last epoch a trial is as good as done; a budget settles their number when the run begins
+        last = read_record(Path(attempt.task.folder))["epochs"]
+        if attempt.prune and record.epoch < last and study.pruner.prune(study, journal.get_trial(number)):
             raise Pruned
 
     try:

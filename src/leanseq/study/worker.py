@@ -12,10 +12,11 @@ from ..errors import InputError
 from ..runs.job import make_job
 from ..runs.main import train
 from ..runs.settings import DataSettings, MachineSettings, NetworkSettings, Settings
+from ..training.checkpoints import DamagedCheckpoint
 from ..training.estimate import Pace, measure
 from ..training.fit import Interrupted, Watcher
 from ..training.recipe import Recipe
-from .store import Busy, locked, make_ready, recorded_machine, seal, state
+from .store import Busy, locked, make_ready, recorded_settings, seal, set_aside, state
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,15 @@ def run(task: Task, watcher: Watcher | None = None) -> Outcome:
 
 
 def _train(task: Task, folder: Path, watcher: Watcher | None) -> None:
-    settings = read_settings(task.settings)
     resume = make_ready(folder)
-    if resume:
-        settings = replace(settings, machine=MachineSettings(**recorded_machine(folder)))
+    settings = read_settings(recorded_settings(folder) if resume else task.settings)
     table = read_table(task.table, sequence=settings.data.sequence_column, expression=settings.data.expression_column)
     pace = None if task.pace is None else Pace(*task.pace)
-    train(table, output=folder, settings=settings, resume=resume, watcher=watcher, pace=pace)
+    try:
+        train(table, output=folder, settings=settings, resume=resume, watcher=watcher, pace=pace)
+    except DamagedCheckpoint:
+        set_aside(folder)
+        train(table, output=folder, settings=settings, watcher=watcher, pace=pace)
     seal(folder)
 
 

@@ -22,6 +22,10 @@ from ..files import write_bytes, write_json
 NAME = "checkpoint.json"
 
 
+class DamagedCheckpoint(InputError):
+    """A checkpoint cannot be used."""
+
+
 def save_checkpoint(folder: Path, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
     """Write a checkpoint and drop the one before it."""
     name = f"checkpoint-{progress['step']}.safetensors"
@@ -51,10 +55,10 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
         raise damaged(folder, error) from error
 
 
-def damaged(folder: Path, error: Exception) -> InputError:
+def damaged(folder: Path, error: Exception) -> DamagedCheckpoint:
     """What to say of a checkpoint that cannot be used."""
     reason = str(error).partition("\n")[0]
-    return InputError(f"{folder / NAME}: the checkpoint is damaged ({reason}); start again with --overwrite")
+    return DamagedCheckpoint(f"{folder / NAME}: the checkpoint is damaged ({reason}); start again with --overwrite")
 
 
 def remove_checkpoint(folder: Path) -> None:
