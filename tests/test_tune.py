@@ -430,7 +430,8 @@ def test_a_base_option_of_some_networks_may_stand_beside_a_searched_model(place,
 
 def test_a_trial_that_cannot_be_repeated_is_said(place, engine, monkeypatch):
     made = space(best=2)
-    with search(place, "whole", made) as opened:
+    with search(place, "repeated", made) as opened:
+        run(opened, engine)
         plan = best_trials(opened)
         assert len(plan.cases) == 2
         repeat_best(opened, plan, engine, lambda progress: None)
