@@ -56,6 +56,47 @@ def test_a_run_leaves_plain_files_that_agree(run):
     assert history["valid_loss"][-1] == pytest.approx(run.metrics["results"][0]["kl"]["value"], rel=1e-5)
 
 
+def test_boosted_trees_are_grown_on_request_and_change_nothing_else(run, table, tmp_path):
+    more = train(table, output=tmp_path / "r", baselines="all", **QUICK)
+    order = ["legnet-optimized", "boosted trees", "k-mer ridge", "GC content", "constant"]
+    for one, models in ((run, [order[0], *order[2:]]), (more, order)):
+        results = one.metrics["results"]
+        assert [(r["model"], r["split"]) for r in results] == [(m, s) for s in ("valid", "test") for m in models]
+        assert [d["b"] for d in one.metrics["differences"]] == [*models[1:-1]] * 2
+        columns = pl.read_parquet(one.folder / "predictions.parquet").columns
+        names = ["row", "split", "group", "expression", "prediction"]
+        assert columns == [*names, *(m.lower().replace("-", "").replace(" ", "_") for m in models[1:])]
+        constant = next(r for r in results if r["model"] == "constant")
+        assert constant["kl"]["value"] == pytest.approx(one.metrics["no_skill"]["constant"])
+        header = next(line for line in (one.folder / "README.md").read_text().splitlines() if "split |" in line)
+        assert [cell.strip() for cell in header.split("|")[5:-1]] == [f"{m} r" for m in models[1:-1]]
+    plain, grown = (
+        {(r["model"], r["split"]): (r["r"], r["mse"]) for r in one.metrics["results"]} for one in (run, more)
+    )
+    assert plain == {key: value for key, value in grown.items() if key[0] != "boosted trees"}
+    trees = pl.read_parquet(more.folder / "predictions.parquet").filter(split="test")
+    assert grown["boosted trees", "test"][0]["value"] == pytest.approx(
+        np.corrcoef(trees["expression"], trees["boosted_trees"])[0, 1]
+    )
+    assert "number of trees" in more.metrics["selection"]
+    assert "trees" not in run.metrics["selection"]
+    assert (more.folder / "report.html").read_text().count("boosted trees") > 5
+    commands = [json.loads((one.folder / "run.json").read_text())["command"] for one in (run, more)]
+    assert commands[1] == f"{commands[0]} --baselines all"
+    with pytest.raises(InputError, match="has other settings: baselines was 'all', is now None"):
+        train(table, output=tmp_path / "r", resume=True, **QUICK)
+    with pytest.raises(InputError, match="--baselines is 'trees', expected one of quick, all"):
+        train(table, output=tmp_path / "x", baselines="trees", **QUICK)
+
+
+def test_trees_know_motifs_of_yeast_only():
+    from leanseq.data.construct import BUILT_IN, Construct
+    from leanseq.runs.scores import _motifs
+
+    assert all(len(_motifs(construct)) == 176 for construct in BUILT_IN.values())
+    assert _motifs(Construct("none")) == ()
+
+
 def test_a_loaded_model_gives_the_same_numbers(run, table):
     frame = pl.read_csv(table, separator="\t")
     predictions = pl.read_parquet(run.folder / "predictions.parquet")

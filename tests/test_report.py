@@ -159,6 +159,18 @@ def page(folder: Path) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_page_says_what_to_change_next(runs: dict[str, Path], tmp_path: Path):
+    assert "<strong>Schedule unfinished:</strong>" in page(runs["mse"])
+    assert "Next: train 2 epochs instead of 1." in page(runs["mse"])
+    assert "Leakage between splits" not in page(runs["kl"])
+    leaky = make_run(tmp_path, "legnet-optimized", "KL", {"valid": 300}, 8)
+    data = json.loads((leaky / "data.json").read_text())
+    (leaky / "data.json").write_text(json.dumps({**data, "leaked": 0.2}))
+    write_report(leaky)
+    assert "20.0% of the validation and test rows have a homologous row in train" in page(leaky)
+    assert "Next: split by homology" in page(leaky)
+
+
 class Elements(HTMLParser):
     """Every element of a page with its attributes."""
 
@@ -285,6 +297,65 @@ def test_network_that_learned_nothing_gets_a_page(tmp_path: Path) -> None:
     frame.write_parquet(folder / "predictions.parquet")
     pl.read_csv(folder / "history.csv").with_columns(valid_r=None, train_r=None).write_csv(folder / "history.csv")
     assert "nothing was learned" in page(write_report(folder).parent)
+
+
+def with_all_baselines(values: dict[str, Any]) -> dict[str, Any]:
+    """Metrics of a run that grew trees and fitted the GC curve too."""
+    order = ["boosted trees", "k-mer ridge", "GC content", "constant"]
+    results = values["results"]
+    model, sizes = results[0]["model"], {each["split"]: each["n"] for each in results}
+    for split, n in sizes.items():
+        for name, r in (("boosted trees", 0.641), ("GC content", 0.3)):
+            results.append({**result(name, split, n, r, None, values["ceiling"]["r"]), "seconds": 12.4})
+            difference = {"split": split, "a": model, "b": name, "measure": "r", **score(0.676 - r, 0.04), "p": 0.1}
+            values["differences"].append(difference)
+    places = {name: place for place, name in enumerate([model, *order])}
+    results.sort(key=lambda each: (list(sizes).index(each["split"]), places[each["model"]]))
+    return values
+
+
+def test_page_shows_every_baseline_that_was_trained(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "lean", "KL", {"valid": 300, "test": 200}, 8, ceiling=0.919)
+    before = page(write_report(folder).parent)
+    values = with_all_baselines(json.loads((folder / "metrics.json").read_text()))
+    (folder / "metrics.json").write_text(json.dumps(values))
+    frame = pl.read_parquet(folder / "predictions.parquet")
+    more = frame.with_columns(boosted_trees=pl.col("kmer_ridge") + 1, gc_content=pl.lit(9.0), constant=pl.lit(10.0))
+    more.write_parquet(folder / "predictions.parquet")
+    text = page(write_report(folder).parent)
+    assert "boosted trees 0.641" in svg(text, "r")
+    assert "by boosted trees: r = 0.641" in svg(text, "scatter1")
+    assert "by k-mer ridge: r = 0.598" in svg(text, "scatter2")
+    assert "scatter3" not in text
+    dots = svg(text, "dots-test")
+    named = re.findall("lean|boosted trees|k-mer ridge|GC content|constant", dots[dots.index("<text") :])
+    assert list(dict.fromkeys(named)) == ["lean", "boosted trees", "k-mer ridge", "GC content", "constant"]
+    assert "Network minus boosted trees: test +0.035 (−0.005 to +0.075)" in text
+    for word in ("boosted trees", "GC content"):
+        assert f"<dt>{word}</dt>" in text
+        assert word not in before
+
+
+def test_headline_judges_the_network_against_trees_too() -> None:
+    values = with_all_baselines(metrics("lean", "KL", {"valid": 2048, "test": 951}, 0.919, 0.078))
+    assert headline(from_dict(values))[2:] == [
+        "The k-mer ridge, a linear model trained in 2.1 s, reaches 0.598.",
+        "The network is clearly better: the difference in r is +0.078 (+0.055 to +0.101).",
+        "The boosted trees, trained in 12 s, reach 0.641.",
+        "There is no evidence of a gain: the difference in r is +0.035 (−0.005 to +0.075).",
+    ]
+    assert from_dict(values).network == "lean"
+    values["results"] = [each for each in values["results"] if each["model"] != "lean"]
+    with pytest.raises(ValueError, match="no results of a network"):
+        from_dict(values)
+
+
+@pytest.mark.parametrize("model", ["legnet-optimized", LONG])
+def test_results_table_has_all_baselines_in_order(model: str) -> None:
+    table = results_table(with_all_baselines(metrics(model, "KL", {"valid": 2048, "test": 951}, 0.919, 0.078)))
+    assert max(map(len, table.splitlines())) <= 100
+    names = [line[:13].strip() for line in table.splitlines() if line.startswith(("boosted", "k-mer", "GC", "const"))]
+    assert names == ["boosted trees", "k-mer ridge", "GC content", "constant"] * 2
 
 
 @pytest.mark.parametrize("model", ["legnet-optimized", LONG])

@@ -180,6 +180,7 @@ def test_leakage_counts() -> None:
     split = splits.Split(np.arange(20), np.arange(20, 30), np.arange(30, 40))
     found = splits.leakage(codes, split)
     assert found == splits.Leakage(10, 1, 2, 10, 0, 1, 10, 10)
+    assert found.share == 3 / 20
     assert found.words.startswith("2 of 10 validation rows (20.0%)")
 
 

@@ -11,20 +11,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int32, UInt8
-from scipy import linalg, sparse
+from jaxtyping import Float, Float32, UInt8
+from scipy import linalg
 
-from ..data.encoding import N
-from ..errors import InputError
 from ..evaluation.metrics import pearson
+from . import kmers
+from .checks import enough
 
 K_MAX = 6
 PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5)
 """Penalties tried, in units of squared counts: they do not depend on the unit of expression."""
-MIN_ROWS = 10
-"""Fewest training rows and fewest validation rows."""
 
-KMERS = sum(4**k for k in range(1, K_MAX + 1))
+KMERS = kmers.total(K_MAX)
 _START = PENALTIES.index(300.0)
 _BLOCK = 4096  # rows turned into dense counts at once, 90 MB
 
@@ -78,9 +76,7 @@ class KmerRidge:
         InputError
             If there are fewer than `MIN_ROWS` training or validation rows.
         """
-        for part, rows in (("training", len(codes)), ("validation", len(valid_codes))):
-            if rows < MIN_ROWS:
-                raise InputError(f"k-mer ridge: {rows} {part} rows, expected {MIN_ROWS} or more")
+        enough("k-mer ridge", training=len(codes), validation=len(valid_codes))
         solve = _solver(codes, expression, np.ones(len(codes)) if weights is None else weights)
         tried: dict[int, KmerRidge] = {}
 
@@ -102,23 +98,9 @@ class KmerRidge:
         return _predict(codes, self.weights, self.intercept)
 
 
-def _indices(codes: UInt8[np.ndarray, "n length"]) -> Int32[np.ndarray, "n places"]:
-    """Number the k-mer at every place, for all k; k-mers with N get the number after the last."""
-    n, length = codes.shape
-    parts = []
-    value = np.zeros((n, length + 1), dtype=np.int32)
-    unknown = np.zeros((n, length + 1), dtype=bool)
-    for k in range(1, min(K_MAX, length) + 1):
-        last = codes[:, k - 1 :]
-        value = value[:, :-1] * 4 + (last & 3)
-        unknown = unknown[:, :-1] | (last == N)
-        parts.append(np.where(unknown, KMERS, value + (4**k - 4) // 3).astype(np.int32))
-    return np.concatenate(parts, axis=1) if parts else np.zeros((n, 0), dtype=np.int32)
-
-
 def _predict(codes: np.ndarray, weights: np.ndarray, intercept: float) -> np.ndarray:
     padded = np.append(weights, np.float32(0))
-    sums = [padded[_indices(block)].sum(axis=1, dtype=np.float64) for _, block in _blocks(codes)]
+    sums = [padded[kmers.numbers(block, K_MAX)].sum(axis=1, dtype=np.float64) for _, block in _blocks(codes)]
     return np.concatenate([*sums, np.zeros(0)]) + intercept
 
 
@@ -126,16 +108,6 @@ def _blocks(codes: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     for start in range(0, len(codes), _BLOCK):
         rows = slice(start, start + _BLOCK)
         yield rows, codes[rows]
-
-
-def _counts(codes: np.ndarray) -> Float32[np.ndarray, "n kmers"]:
-    """Dense k-mer counts of one block of rows."""
-    index = _indices(codes)
-    n, places = index.shape
-    known = index < KMERS
-    pointer = np.arange(n + 1) * places
-    found = (known.ravel().astype(np.float32), np.where(known, index, 0).ravel(), pointer)
-    return sparse.csr_array(found, shape=(n, KMERS)).toarray()
 
 
 def _solver(
@@ -151,12 +123,12 @@ def _solver(
     y = (expression - y_mean).astype(np.float32) * root
     total = np.zeros(KMERS + 1)
     for rows, block in _blocks(codes):
-        index = _indices(block)
+        index = kmers.numbers(block, K_MAX)
         total += np.bincount(index.ravel(), np.repeat(weights[rows], index.shape[1]), KMERS + 1)
     mean = (total[:KMERS] / weights.sum()).astype(np.float32)
 
     def centred(rows: slice, block: np.ndarray) -> np.ndarray:
-        counts = _counts(block)
+        counts = kmers.counts(block, K_MAX)
         counts -= mean
         counts *= root[rows, None]
         return counts

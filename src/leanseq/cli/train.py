@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
@@ -17,6 +17,7 @@ def train(
     output: Path | None = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
+    baselines: Literal["quick", "all"] = "quick",
     data: Annotated[DataSettings, Parameter(name="*", group=Group("Data", sort_key=1))] = DataSettings(),  # noqa: B008
     network: Annotated[NetworkSettings, Parameter(name="*", group=Group("Network", sort_key=2))] = NetworkSettings(),  # noqa: B008
     recipe: Annotated[Recipe, Parameter(name="*", group=Group("Training", sort_key=3))] = Recipe(),  # noqa: B008
@@ -37,6 +38,8 @@ def train(
         Go on with the interrupted run in the output folder.
     overwrite
         Replace the run in the output folder.
+    baselines
+        What the network is compared with: `quick` takes seconds, `all` also grows boosted trees on motif occupancies.
     """
     from ..report.tables import results_table
     from ..runs import main
@@ -48,7 +51,14 @@ def train(
     try:
         with watch() as watcher:
             run = main.train(
-                table, output=output, settings=settings, resume=resume, overwrite=overwrite, say=say, watcher=watcher
+                table,
+                output=output,
+                settings=settings,
+                resume=resume,
+                overwrite=overwrite,
+                say=say,
+                watcher=watcher,
+                baselines=baselines,
             )
     except Interrupted:
         stop(130, "leanseq: stopped; a checkpoint is kept, the same command with --resume goes on")

@@ -184,6 +184,12 @@ class Leakage:
     test_looked: int
 
     @property
+    def share(self) -> float:
+        """Share of the validation and test rows that have a relative in train."""
+        rows = self.valid_rows + self.test_rows
+        return (self.valid_homologous + self.test_homologous) / rows if rows else 0.0
+
+    @property
     def words(self) -> str:
         """The finding in one plain sentence for each part."""
         return " ".join(

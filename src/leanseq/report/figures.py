@@ -9,14 +9,22 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from scipy.ndimage import gaussian_filter
 
+from ..baselines import BASELINES, RIDGE, TREES, column
 from .loading import Run
-from .scores import CONSTANT, RIDGE, Score
+from .scores import Score
 from .svg import CEILING, GREY, NETWORK, TRAINING, Label, Panel, label_right, panel, style, to_panel
 from .svg import RIDGE as RIDGE_COLOUR
+from .svg import TREES as TREES_COLOUR
 from .tables import broken
 from .words import SPLITS, interval, loss_unit, number
 
-_DENSITY = {NETWORK: ("#8FC1E3", "#052F5F"), RIDGE_COLOUR: ("#F0B58C", "#5E2600")}
+_DENSITY = {
+    NETWORK: ("#8FC1E3", "#052F5F"),
+    RIDGE_COLOUR: ("#F0B58C", "#5E2600"),
+    TREES_COLOUR: ("#E0A9CC", "#4A1638"),
+}
+_COLOURS = {TREES: TREES_COLOUR, RIDGE: RIDGE_COLOUR}
+"""Of the baselines that a network has to beat; the others are grey."""
 
 
 def loss_curves(run: Run) -> Panel:
@@ -35,14 +43,15 @@ def loss_curves(run: Run) -> Panel:
 
 
 def r_curves(run: Run) -> Panel:
-    """Draw r over epochs with the k-mer ridge, no skill (0) and the noise ceiling."""
+    """Draw r over epochs with the baselines to beat, no skill (0) and the noise ceiling."""
     with style():
         figure, axes = panel(3.1)
         labels = _curves(axes, run, "r")
         lines = [(0.0, "no skill 0", GREY)]
-        ridge = run.metrics.result(RIDGE, "valid")
-        if ridge is not None and ridge.r is not None:
-            lines.append((ridge.r.value, f"{RIDGE} {number(ridge.r.value)}", RIDGE_COLOUR))
+        for name, colour in _COLOURS.items():
+            baseline = run.metrics.result(name, "valid")
+            if baseline is not None and baseline.r is not None:
+                lines.append((baseline.r.value, f"{name} {number(baseline.r.value)}", colour))
         if run.metrics.ceiling is not None:
             lines.append((run.metrics.ceiling, f"ceiling {number(run.metrics.ceiling)}", CEILING))
         for level, text, colour in lines:
@@ -79,11 +88,12 @@ def _ends(labels: list[Label]) -> str:
 
 
 def scatters(run: Run, split: str) -> list[Panel]:
-    """Draw predicted against measured expression, for the network and the k-mer ridge on the same axes."""
+    """Draw predicted against measured expression, for the network and the baselines to beat on the same axes."""
     rows = run.predictions.filter(run.predictions["split"] == split)
     measured = rows["expression"].to_numpy()
-    sides = ((run.metrics.network, "prediction", NETWORK), (RIDGE, "kmer_ridge", RIDGE_COLOUR))
-    shown = [(model, colour, rows[column].to_numpy()) for model, column, colour in sides]
+    sides = [(run.metrics.network, "prediction", NETWORK)]
+    sides += [(name, column(name), colour) for name, colour in _COLOURS.items() if column(name) in rows.columns]
+    shown = [(model, colour, rows[values].to_numpy()) for model, values, colour in sides]
     shown = [side for side in shown if np.isfinite(side[2]).any()]
     everything = np.concatenate([measured, *(predicted for _, _, predicted in shown)])
     low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
@@ -172,7 +182,7 @@ def r_intervals(run: Run, split: str) -> Panel:
             axes.text(metrics.ceiling, 0.5, f"ceiling {number(metrics.ceiling)}", color=CEILING, ha=side, va="center")
         top = head
         for result, name, height in zip(results, names, heights, strict=True):
-            colour = {RIDGE: RIDGE_COLOUR, CONSTANT: GREY}.get(result.model, NETWORK)
+            colour = _COLOURS.get(result.model, GREY if result.model in BASELINES else NETWORK)
             # a white ground keeps the vertical lines out of the words
             ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
             words = {"transform": axes.get_yaxis_transform(), "va": "center", "bbox": ground}

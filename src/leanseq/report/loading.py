@@ -11,14 +11,16 @@ from typing import Any
 
 import polars as pl
 
+from ..baselines import BASELINES, RIDGE, column
 from ..data.construct import Construct
 from ..data.construct import from_dict as construct_from_dict
 from ..errors import InputError
 from . import scores
 from .scores import Metrics
 
-CURVES = ("epoch", "train_loss", "train_r", "valid_loss", "valid_r")
-PREDICTIONS = ("expression", "prediction", "kmer_ridge")
+CURVES = ("epoch", "lr", "train_loss", "train_r", "valid_loss", "valid_r")
+PREDICTIONS = ("expression", "prediction", column(RIDGE))
+"""Columns of every run; more baselines have more."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,13 @@ class Run:
     lines, length, construct, words
         From `data.json`: names and values about the table, median row in bp, the reporter construct, and the
         sentences `construct`, `split` and `leakage`.
+    leaked
+        From `data.json`: share of the held-out rows with a relative among the training rows; 0 in older runs.
     history
         One row per epoch, columns `CURVES`, nan where unknown.
     predictions
-        One row per held-out sequence, `split` and the columns `PREDICTIONS`, in the unit of expression.
+        One row per held-out sequence: `split`, the columns `PREDICTIONS` and those of other baselines that were
+        trained, in the unit of expression.
     """
 
     info: dict[str, Any]
@@ -43,6 +48,7 @@ class Run:
     length: float
     construct: Construct
     words: dict[str, str]
+    leaked: float
     history: pl.DataFrame
     metrics: Metrics
     predictions: pl.DataFrame
@@ -67,6 +73,7 @@ def load_run(folder: Path) -> Run:
         length = float(data["summary"]["length_median"])
         construct = construct_from_dict(data["construct"], str(path))
         words = {name: str(data[f"{name}_words"] or "") for name in ("construct", "split", "leakage")}
+        leaked = float(data.get("leaked") or 0)
     with _reading(folder / "history.csv") as path:
         history = _floats(pl.read_csv(path, null_values=["", "nan", "NaN"]), CURVES)
     with _reading(folder / "metrics.json") as path:
@@ -74,10 +81,11 @@ def load_run(folder: Path) -> Run:
     with _reading(folder / "predictions.parquet") as path:
         # opened here because the errors of a lazy reader name no file
         table = pl.read_parquet(path.read_bytes())
-        predictions = _floats(table, PREDICTIONS).with_columns(table["split"].cast(pl.String))
+        others = [name for name in map(column, BASELINES) if name in table.columns and name not in PREDICTIONS]
+        predictions = _floats(table, (*PREDICTIONS, *others)).with_columns(table["split"].cast(pl.String))
         if missing := set(metrics.splits) - set(predictions["split"]):
             raise ValueError(f"no rows of the split {min(missing)!r}, which metrics.json has")
-    return Run(info, lines, length, construct, words, history, metrics, predictions)
+    return Run(info, lines, length, construct, words, leaked, history, metrics, predictions)
 
 
 @contextmanager

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ..baselines import GC, RIDGE, TREES
 from ..files import write_text
 from . import figures, tables, words
+from .findings import findings, whole_numbers
 from .loading import Run, load_run
-from .scores import RIDGE
 
 MEASURES = (("r", "r"), ("rho", "rho"), ("mse", "MSE"), ("r2", "R²"), ("kl", "KL"))
 
@@ -75,6 +75,8 @@ def render(run: Run) -> str:
             metrics=metrics,
             words=run.words,
             ridge=RIDGE,
+            trees=TREES,
+            gc=GC,
             table=str(run.info["data"].get("table", "")),
             headline=words.headline(metrics),
             split=words.SPLITS.get(best, best),
@@ -83,7 +85,8 @@ def render(run: Run) -> str:
             loss_unit=words.loss_unit(metrics),
             skill=words.skill(metrics, valid_loss),
             gains=words.gains(metrics),
-            stripes=_whole_numbers(run, best) > 0.2,
+            stripes=whole_numbers(run, best) > 0.2,
+            findings=findings(run),
             scatters=figures.scatters(run, best),
             dots=[figures.r_intervals(run, split) for split in metrics.splits],
             measures=[each for each in MEASURES if any(result.scores[each[0]] for result in metrics.results)],
@@ -95,9 +98,3 @@ def render(run: Run) -> str:
             reproduction=tables.reproduction_rows(run),
         )
     )
-
-
-def _whole_numbers(run: Run, split: str) -> float:
-    """Share of the measured values of a split that are whole numbers."""
-    measured = run.predictions.filter(run.predictions["split"] == split)["expression"].to_numpy()
-    return float(np.mean(measured == np.round(measured)))

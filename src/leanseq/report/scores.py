@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-RIDGE, CONSTANT = "k-mer ridge", "constant"
+from ..baselines import BASELINES, RIDGE
+
 MEASURES = ("r", "rho", "mse", "r2", "kl")
 
 
@@ -81,7 +82,7 @@ class Metrics:
     @property
     def network(self) -> str:
         """Name of the trained network: the model that is no baseline."""
-        return next(result.model for result in self.results if result.model not in (RIDGE, CONSTANT))
+        return next(result.model for result in self.results if result.model not in BASELINES)
 
     @property
     def splits(self) -> list[str]:
@@ -92,9 +93,15 @@ class Metrics:
         """Scores of one model on one split, if it was scored there."""
         return next((result for result in self.results if (result.model, result.split) == (model, split)), None)
 
-    def gain(self, split: str) -> Score | None:
-        """Difference in r between the network and the k-mer ridge, if it was estimated."""
-        wanted = (split, self.network, RIDGE, "r")
+    @property
+    def baselines(self) -> list[str]:
+        """Baselines that were scored, the strongest first."""
+        known = {result.model for result in self.results}
+        return [name for name in BASELINES if name in known]
+
+    def gain(self, split: str, baseline: str = RIDGE) -> Score | None:
+        """Difference in r between the network and a baseline, if it was estimated."""
+        wanted = (split, self.network, baseline, "r")
         found = (d.score for d in self.differences if (d.split, d.a, d.b, d.measure) == wanted)
         return next(found, None)
 
@@ -122,7 +129,7 @@ def from_dict(values: Mapping[str, Any]) -> Metrics:
             if (score := _score(each)) is not None
         ),
     )
-    if all(result.model in (RIDGE, CONSTANT) for result in metrics.results):
+    if all(result.model in BASELINES for result in metrics.results):
         raise ValueError("no results of a network")
     return metrics
 

@@ -22,6 +22,7 @@ from scipy.optimize import isotonic_regression
 
 # After Okabe and Ito (2008), safe for colour-blind readers; darkened until text in them has contrast on white.
 NETWORK, TRAINING, RIDGE, CEILING, GREY, INK = "#0067A6", "#5C7F99", "#B84E00", "#00775A", "#666666", "#222222"
+TREES = "#97477A"
 WIDTH = 4.1
 """Inches of one panel."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from .scores import CONSTANT, RIDGE, Metrics, Score
+from ..baselines import CONSTANT, RIDGE, TREES
+from .scores import Metrics, Result, Score
 
 SPLITS = {"valid": "validation", "test": "test"}
 
@@ -67,7 +68,7 @@ def sentence(text: str) -> str:
 
 
 def verdict(gain: Score) -> str:
-    """Judge the network against the ridge by the interval of their difference in r.
+    """Judge the network against a baseline by the interval of their difference in r.
 
     Examples
     --------
@@ -87,7 +88,7 @@ def headline(metrics: Metrics) -> list[str]:
     A network whose loss shows no skill is said to have none, however good its r.
     """
     split = metrics.splits[0]
-    network, ridge = metrics.result(metrics.network, split), metrics.result(RIDGE, split)
+    network = metrics.result(metrics.network, split)
     if network is None or network.r is None:
         return [
             f"{metrics.network} gives every {SPLITS.get(split, split)} sequence the same value: nothing was learned."
@@ -99,11 +100,11 @@ def headline(metrics: Metrics) -> list[str]:
     ]
     if network.share is not None and metrics.ceiling is not None:
         answer.append(f"That is {network.share:.0%} of the most these labels allow, {number(metrics.ceiling)}.")
-    if ridge is not None and ridge.r is not None:
-        time = f", a linear model trained in {duration(ridge.seconds)}," if ridge.seconds else ", a linear model,"
-        answer.append(f"The {RIDGE}{time} reaches {number(ridge.r.value)}.")
-    if gain := metrics.gain(split):
-        answer.append(f"{verdict(gain)}: the difference in r is {interval(gain, sign=True)}.")
+    for name in (RIDGE, TREES):
+        if told := _reached(metrics.result(name, split)):
+            answer.append(told)
+        if gain := metrics.gain(split, name):
+            answer.append(f"{verdict(gain)}: the difference in r is {interval(gain, sign=True)}.")
     kept = metrics.result(metrics.network, "valid")  # the no-skill levels are those of the validation rows
     loss = kept.scores[metrics.loss.lower()] if kept else None
     if loss is not None and loss.value >= metrics.no_skill.get(CONSTANT, math.inf):
@@ -111,11 +112,24 @@ def headline(metrics: Metrics) -> list[str]:
     return answer
 
 
+def _reached(baseline: Result | None) -> str:
+    """Say what a baseline is and what it reaches; nothing where it was not trained or its r is undefined."""
+    if baseline is None or baseline.r is None:
+        return ""
+    time = f" trained in {duration(baseline.seconds)}" if baseline.seconds else ""
+    if baseline.model == TREES:
+        return f"The {TREES}{time and f',{time},'} reach {number(baseline.r.value)}."
+    return f"The {baseline.model}, a linear model{time}, reaches {number(baseline.r.value)}."
+
+
 def gains(metrics: Metrics) -> str:
-    """Tell the difference in r to the k-mer ridge on every split."""
-    known = {split: gain for split in metrics.splits if (gain := metrics.gain(split))}
-    told = (f"{SPLITS.get(split, split)} {interval(gain, sign=True)}" for split, gain in known.items())
-    return f"Network minus {RIDGE}: {', '.join(told)}." if known else ""
+    """Tell the difference in r to the baselines on every split."""
+    sentences = []
+    for name in (TREES, RIDGE):
+        known = {split: gain for split in metrics.splits if (gain := metrics.gain(split, name))}
+        told = (f"{SPLITS.get(split, split)} {interval(gain, sign=True)}" for split, gain in known.items())
+        sentences += [f"Network minus {name}: {', '.join(told)}."] if known else []
+    return " ".join(sentences)
 
 
 def loss_unit(metrics: Metrics) -> str:

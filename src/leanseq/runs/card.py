@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..baselines import BASELINES, CONSTANT
 from .settings import Settings
 
 
 def card(settings: Settings, record: dict[str, Any], metrics: dict[str, Any]) -> str:
     """Say in Markdown what a model is, how it was trained, how good it is and how to use it."""
     data, network = record["data"], record["network"]
+    known = {result["model"] for result in metrics["results"]}
+    baselines = [name for name in BASELINES if name in known and name != CONSTANT]
     lines = [
         f"# {network['spec']} trained on {data['table']}",
         "",
         "A leanseq model: it predicts expression from short regulatory DNA.",
         "Files: `model.safetensors` (weights), `config.json` (network, construct, label scale). No code, no pickle.",
         "",
-        "| split | rows | r (95 % interval) | rho | k-mer ridge r |",
-        "| --- | --- | --- | --- | --- |",
+        f"| split | rows | r (95 % interval) | rho |{''.join(f' {name} r |' for name in baselines)}",
+        f"| --- | --- | --- | --- |{' --- |' * len(baselines)}",
     ]
     by_model = {(result["model"], result["split"]): result for result in metrics["results"]}
     for split in ("valid", "test"):
         if (own := by_model.get((network["spec"], split))) is None:
             continue
-        ridge = by_model["k-mer ridge", split]
         interval = f"{own['r']['value']:.3f} ({own['r']['low']:.3f} to {own['r']['high']:.3f})" if own["r"] else "-"
-        cells = [split, f"{own['n']:,}", interval, *(_value(part) for part in (own["rho"], ridge["r"]))]
+        others = (by_model[name, split]["r"] for name in baselines)
+        cells = [split, f"{own['n']:,}", interval, *(_value(part) for part in (own["rho"], *others))]
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",

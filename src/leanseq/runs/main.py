@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ..apply.bundle import Model, load, save
+from ..baselines import SETS
 from ..data.summary import fingerprint, summarise
 from ..data.table import Table, read_table
 from ..errors import InputError
@@ -69,6 +70,7 @@ def train(
     say: Callable[[str], None] = lambda line: None,
     watcher: Watcher | None = None,
     pace: Pace | None = None,
+    baselines: str = "quick",
     **values: Any,
 ) -> Run:
     """Train, evaluate and save a model.
@@ -91,6 +93,8 @@ def train(
         Called after each step and epoch.
     pace
         Seconds of a step and of a look, for the estimate; measured if not given.
+    baselines
+        `quick`, or `all` to grow boosted trees on motif occupancies too, which takes up to a minute.
 
     Returns
     -------
@@ -105,6 +109,8 @@ def train(
     """
     if settings is not None and values:
         raise InputError(f"settings are given whole and also by name ({', '.join(values)}); give one of them")
+    if baselines not in SETS:
+        raise InputError(f"--baselines is {baselines!r}, expected one of {', '.join(SETS)}")
     settings = settings or Settings.make(**values)
     if not isinstance(table, Table):
         data = settings.data
@@ -114,6 +120,8 @@ def train(
     machine = settings.machine.prepare()
     folder = Path(output) if output is not None else default_folder(table.path, settings)
     identity = {"settings": settings.to_dict(), "fingerprint": fingerprint(table)}
+    if baselines != "quick":
+        identity["baselines"] = baselines
     record = open_folder(folder, identity, resume=resume, overwrite=overwrite)
     if record is not None and record["status"] == "finished":
         say(f"{folder} is finished already; nothing to do")
@@ -124,6 +132,7 @@ def train(
         say(f"{name:<22}{words}")
     if record is None:
         record = _plan(job, table, settings, machine, identity, pace)
+        record["command"] += "" if baselines == "quick" else f" --baselines {baselines}"
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / DATA, facts)
     record["status"] = "running"
@@ -144,7 +153,7 @@ def train(
         raise
     with atomic_path(folder / HISTORY) as path:
         pl.DataFrame([asdict(epoch) for epoch in history]).write_csv(path)
-    metrics = evaluate(folder, table, job, sum(epoch.seconds for epoch in history))
+    metrics = evaluate(folder, table, job, sum(epoch.seconds for epoch in history), SETS[baselines])
     save(job.model, folder, card(settings, record, metrics))
     _close(folder, record, "finished", began)
     _finish(folder)
@@ -175,6 +184,7 @@ def _facts(table: Table, job: Job) -> dict[str, Any]:
         "misfits": prepared.misfits,
         "split_words": prepared.split_words,
         "leakage_words": prepared.leakage.words,
+        "leaked": prepared.leakage.share,
     }
 
 

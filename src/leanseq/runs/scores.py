@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import polars as pl
 from jaxtyping import Float, Int64
 
 from ..apply.bundle import Model
-from ..baselines import BASELINES
+from ..baselines import BASELINES, CONSTANT, SETS, TREES, BoostedTrees, column
+from ..data.construct import Construct
+from ..data.motifs import Motif, yeast_motifs
 from ..data.table import Table
 from ..evaluation.bootstrap import Interval, bootstrap, bootstrap_mean, compare
 from ..evaluation.ceiling import noise_ceiling
@@ -26,7 +29,7 @@ from .job import Job
 from .prepare import Prepared
 
 SELECTION = {
-    "last": "The last epoch was kept; the validation rows chose nothing but the penalty of the k-mer ridge.",
+    "last": "The last epoch was kept; the validation rows chose nothing but {chosen}.",
     "patience": "Training stopped when validation r no longer rose, so the validation figures are a little too high.",
     "best": "The epoch with the best validation r was kept, so the validation figures are too high; trust the test.",
 }
@@ -43,15 +46,18 @@ class Answer:
     seconds: float
 
 
-def evaluate(folder: Path, table: Table, job: Job, seconds: float) -> dict[str, Any]:
+def evaluate(
+    folder: Path, table: Table, job: Job, seconds: float, baselines: Sequence[str] = SETS["quick"]
+) -> dict[str, Any]:
     """Score a trained network and its baselines on validation and test rows; write predictions and metrics.
 
-    `seconds` is what the training took.
+    `seconds` is what the training took; `baselines` are keys of `BASELINES`.
     """
     prepared, model = job.prepared, job.model
     parts = {"valid": prepared.split.valid, "test": prepared.split.test}
     asked = np.concatenate(list(parts.values()))
-    answers = [_answer(model, prepared, asked, seconds), *baseline_answers(prepared, model.objective, asked)]
+    own = _answer(model, prepared, asked, seconds)
+    answers = [own, *baseline_answers(prepared, model.objective, asked, baselines)]
     ceiling = noise_ceiling(table.frame)
     train, results, differences = prepared.examples.expression[prepared.split.train], [], []
     start = 0
@@ -62,15 +68,16 @@ def evaluate(folder: Path, table: Table, job: Job, seconds: float) -> dict[str, 
         here = [replace(a, expression=a.expression[place], kl=None if a.kl is None else a.kl[place]) for a in answers]
         examples, groups = prepared.examples.take(rows), prepared.groups[rows]
         results += [score(answer, split, examples, groups, ceiling.r) for answer in here]
-        differences.append(difference(split, here[0], here[1], examples, groups))
+        others = (answer for answer in here[1:] if answer.model != CONSTANT)  # its r is undefined
+        differences += [difference(split, here[0], other, examples, groups) for other in others]
     frame = pl.DataFrame(
         {
             "row": asked + 1,
             "split": ["valid"] * len(parts["valid"]) + ["test"] * len(parts["test"]),
             "group": prepared.groups[asked],
             "expression": prepared.examples.expression[asked],
-            "prediction": answers[0].expression,
-            "kmer_ridge": answers[1].expression,
+            "prediction": own.expression,
+            **{column(answer.model): answer.expression for answer in answers[1:]},
         }
     )
     if "id" in table.frame.columns:
@@ -80,7 +87,7 @@ def evaluate(folder: Path, table: Table, job: Job, seconds: float) -> dict[str, 
     metrics = {
         "selection": SELECTION[
             "patience" if job.recipe.patience and job.recipe.select == "last" else job.recipe.select
-        ],
+        ].format(chosen="the penalty of the k-mer ridge" + " and the number of trees" * (TREES in baselines)),
         "ceiling": {"r": ceiling.r, "words": ceiling.words},
         "loss": "KL" if model.objective.kind == "kl" else "MSE",
         "no_skill": model.objective.no_skill(train, prepared.examples.expression[parts["valid"]]),
@@ -109,22 +116,36 @@ def _answer(model: Model, prepared: Prepared, rows: np.ndarray, seconds: float) 
     )
 
 
-def baseline_answers(prepared: Prepared, objective: Objective, rows: Int64[np.ndarray, " n"]) -> list[Answer]:
-    """Train the constant and the k-mer ridge and ask them about `rows`.
+def baseline_answers(
+    prepared: Prepared,
+    objective: Objective,
+    rows: Int64[np.ndarray, " n"],
+    baselines: Sequence[str] = SETS["quick"],
+) -> list[Answer]:
+    """Train baselines, keys of `BASELINES`, and ask them about `rows`.
 
-    The ridge's penalty is chosen on the validation rows, which flatters it a little there.
+    The ridge's penalty and the number of trees are chosen on the validation rows, which flatters them a little there.
     """
     train, valid = (prepared.examples.take(part) for part in prepared.split[:2])
     asked = prepared.examples.take(rows)
     out = []
-    for name, kind in BASELINES.items():
-        began = time.perf_counter()
-        model = kind.fit(train.codes, train.expression, valid.codes, valid.expression, train.weight)
+    for name in baselines:
+        kind, began = BASELINES[name], time.perf_counter()
+        fitted = train.codes, train.expression, valid.codes, valid.expression, train.weight
+        if kind is BoostedTrees:
+            model = BoostedTrees.fit(*fitted, motifs=_motifs(prepared.construct))
+        else:
+            model = kind.fit(*fitted)
         seconds = time.perf_counter() - began
-        out.append(Answer(name, np.asarray(model.predict(asked.codes), dtype=np.float64), None, seconds))
-    if objective.kind == "kl":
-        out[-1] = replace(out[-1], kl=objective.constant_losses(train.expression, asked.expression))
+        known = name == CONSTANT and objective.kind == "kl"
+        kl = objective.constant_losses(train.expression, asked.expression) if known else None
+        out.append(Answer(name, np.asarray(model.predict(asked.codes), dtype=np.float64), kl, seconds))
     return out
+
+
+def _motifs(construct: Construct) -> tuple[Motif, ...]:
+    """The yeast collection for the yeast constructs; of other organisms none is known."""
+    return yeast_motifs() if construct.name.startswith("yeast-") else ()
 
 
 def score(

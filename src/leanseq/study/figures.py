@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from ..report.scores import RIDGE
+from ..baselines import RIDGE
 from ..report.svg import CEILING, GREY, INK, NETWORK, WIDTH, Label, Panel, label_right, panel, style, to_panel
 from ..report.svg import RIDGE as RIDGE_COLOUR
 from ..report.words import number

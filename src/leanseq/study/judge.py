@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
+from ..baselines import RIDGE
 from ..evaluation.bootstrap import Interval
 from ..evaluation.metrics import pearson
 from ..evaluation.observations import Fit, loss_gap, observe_all, r_gap
@@ -22,7 +23,6 @@ from ..evaluation.paired import (
     score_seeds,
     verdict,
 )
-from ..report.scores import RIDGE
 from .results import Configuration, Results
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..baselines import RIDGE
 from ..errors import InputError
 from ..files import write_text
 from ..report import words
 from ..report.page import environment
-from ..report.scores import RIDGE
 from ..report.tables import HARDWARE, SOFTWARE
 from . import figures, tables
 from .judge import Judged, answer

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int64
 
+from ..baselines import BASELINES, RIDGE
 from ..errors import InputError
 from ..runs.folder import HISTORY, METRICS, PREDICTIONS, RUN
 from .plan import Case, Plan, Unit
@@ -79,7 +80,7 @@ class Configuration:
 
     def ridge(self, split: str) -> float | None:
         """Pearson r of the k-mer ridge on `valid` or `test` rows."""
-        return self._score("k-mer ridge", split, self.metrics[0])
+        return self._score(RIDGE, split, self.metrics[0])
 
     def r(self, split: str) -> list[float]:
         """Pearson r of each run on `valid` or `test` rows, nan where undefined."""
@@ -89,7 +90,7 @@ class Configuration:
     @staticmethod
     def _score(model: str | None, split: str, metrics: dict[str, Any]) -> float | None:
         for result in metrics["results"]:
-            own = model is None and result["model"] not in ("k-mer ridge", "constant")
+            own = model is None and result["model"] not in BASELINES
             if (own or result["model"] == model) and result["split"] == split and result["r"]:
                 return float(result["r"]["value"])
         return None
