@@ -8,7 +8,20 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "leanseq"
-ROOMS = ["data", "evaluation", "baselines", "kernels", "models", "training", "apply", "report", "runs", "study", "cli"]
+ROOMS = [
+    "data",
+    "evaluation",
+    "baselines",
+    "kernels",
+    "models",
+    "training",
+    "apply",
+    "report",
+    "runs",
+    "study",
+    "lab",
+    "cli",
+]
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -54,10 +67,11 @@ def test_only_the_command_line_prints_and_nothing_unpickles(path):
         "from leanseq.cli import main; main(['train', '--help'])",
         "from leanseq.cli import main; main(['study', 'run', '--help'])",
         "from leanseq.cli import main; main(['tune', '--help'])",
+        "from leanseq.cli import main; main(['plan', '--help'])",
     ],
 )
 def test_torch_polars_and_sklearn_stay_out_of_start_up(code):
-    heavy = ["torch", "polars", "sklearn", "matplotlib", "scipy", "numpy", "distributed", "optuna"]
+    heavy = ["torch", "polars", "sklearn", "matplotlib", "scipy", "numpy", "distributed", "optuna", "lightgbm"]
     check = f"""
 import sys
 try:

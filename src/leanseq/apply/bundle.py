@@ -24,7 +24,7 @@ from ..data.table import Table, from_columns
 from ..errors import InputError
 from ..files import write_bytes, write_json, write_text
 from ..models import create
-from ..models.legnet import LegNet
+from ..models.network import Network
 from ..training import cpu
 from ..training.cpu import choose_device
 from ..training.evaluate import activated_outputs
@@ -53,7 +53,7 @@ class Model:
         Whether a prediction is the mean over both strands.
     """
 
-    network: LegNet
+    network: Network
     construct: Construct
     objective: Objective
     channels: Channels
@@ -223,7 +223,7 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _read_weights(path: Path, network: LegNet, digest: object) -> None:
+def _read_weights(path: Path, network: Network, digest: object) -> None:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -246,5 +246,5 @@ def _read_weights(path: Path, network: LegNet, digest: object) -> None:
     network.load_state_dict(tensors)
 
 
-def _state(network: LegNet) -> dict[str, Any]:
+def _state(network: Network) -> dict[str, Any]:
     return network.state_dict()

@@ -127,46 +127,52 @@ def run(
     output
         Folder of the report; by default `runs/studies/NAME`, with the preset in the name.
     """
+    from .progress import say
+
+    planned = _plan(study, scale)
+    for line in _changes(planned):
+        say(line)
+    carry_out(planned, scale.store, workers, retry=retry)
+    _report(planned, scale.store, _folder(planned, output), partial=False)
+
+
+def carry_out(planned: Plan, store: Path, workers: Workers, *, retry: bool, name: str = "study") -> None:
+    """Run all that is not finished, and stop with one line if something failed."""
+    from ..runs.folder import check_writable
     from ..study.drive import run_study, share_done, states, summary, units_to_run
     from ..study.engine import open_engine
     from ..study.pace import choose_layout, estimate
     from . import stop
     from .progress import follow, say
 
-    planned = _plan(study, scale)
     resources = read_resources(workers.resources)
-    _check_store(scale.store)
-    pending = units_to_run(planned, scale.store, retry=retry)
-    for line in _changes(planned):
-        say(line)
-    say(summary(states(planned, scale.store)))
+    check_writable(store)
+    pending = units_to_run(planned, store, retry=retry)
+    say(summary(states(planned, store)))
     if pending:
-        layout = asked_layout(workers, len(pending)) or choose_layout(
-            planned, pending[0], len(pending), scale.store, say
-        )
+        layout = asked_layout(workers, len(pending)) or choose_layout(planned, pending[0], len(pending), store, say)
         say("measuring a few steps of each network ...")
-        times = estimate(planned, pending, scale.store, layout.threads)
+        times = estimate(planned, pending, store, layout.threads)
         with open_engine(layout, workers.scheduler, resources) as engine:
             total = sum(time.run for time in times.values()) / engine.workers
             where = "this machine" if workers.scheduler is None else workers.scheduler
             say(f"{len(pending)} runs on {engine.workers} workers of {where}, about {duration(total)}")
             try:
-                with follow("study", lambda: share_done(pending, scale.store, times)) as tell:
-                    run_study(planned, pending, scale.store, engine, times, lambda told: tell(_told(planned, told)))
+                with follow(name, lambda: share_done(pending, store, times)) as tell:
+                    run_study(planned, pending, store, engine, times, lambda told: tell(_told(planned, told)))
             except KeyboardInterrupt:
                 stop(130, "leanseq: stopped; what is finished is kept; run the same command again to continue")
-    found = states(planned, scale.store)
+    found = states(planned, store)
     failed = [(unit, state) for unit, state in found if state.name != "finished"]
     if failed:
         unit, state = failed[0]
         stop(
             2,
-            f"leanseq: error: {summary(found)}; first: {scale.store / unit.key} "
+            f"leanseq: error: {summary(found)}; first: {store / unit.key} "
             f"({planned.cases[unit.case].label}, seed {unit.seed}): {state.reason or state.name}; "
             "--retry tries failed runs again",
         )
     say(summary(found))
-    _report(planned, scale.store, _folder(planned, output), partial=False)
 
 
 @app.command
@@ -314,12 +320,6 @@ def asked_layout(workers: Workers, runs: int):
         return Layout(1, cores()) if runs == 1 or cores() == 1 else None
     processes = workers.processes or max(1, cores() // workers.threads)
     return Layout(processes, workers.threads or max(1, cores() // processes))
-
-
-def _check_store(store: Path) -> None:
-    from ..runs.folder import check_writable
-
-    check_writable(store)
 
 
 def _changes(planned: Plan) -> list[str]:

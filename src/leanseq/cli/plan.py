@@ -1,0 +1,85 @@
+"""`leanseq plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from ..runs.settings import DataSettings
+from .study import Flag, Placed, Workers, carry_out
+
+
+def plan(
+    table: Path,
+    *,
+    budget: str | None = None,
+    draws: int = 3,
+    output: Path | None = None,
+    store: Path = Path("runs/store"),
+    retry: Flag = False,
+    data: Annotated[DataSettings, Parameter(name="*", group=Group("Data", sort_key=1))] = DataSettings(),  # noqa: B008
+    workers: Placed = Workers(),  # noqa: B008
+) -> None:
+    """Say whether a table is large enough, and how much more sequences would buy.
+
+    Trains a small network and a k-mer ridge on nested subsets of the training rows, judges all on the validation rows,
+    and fits a learning curve. Test rows take no part. Stop it as you like: the same command continues.
+
+    Parameters
+    ----------
+    table
+        TSV, CSV (plain or gzipped) or Parquet with `sequence` and `expression`.
+    budget
+        Time to spend, such as 15m: with less than needed, every network sees its sequences less often.
+    draws
+        Subsets drawn of each size, each with its own seed.
+    output
+        Folder of the answer; by default `runs/plan/NAME`.
+    store
+        Folder of all runs, shared with studies.
+    retry
+        Try failed runs again.
+    """
+    from ..data.table import read_table
+    from ..errors import InputError
+    from ..lab.enough import judge, to_dict
+    from ..lab.page import write_answer
+    from ..lab.subsets import TABLE, curve_plan, subset_table
+    from ..runs.folder import check_writable
+    from ..runs.settings import read_budget
+
+    if draws < 2:
+        raise InputError(f"--draws is {draws}, expected 2 or more: one draw says nothing of how draws differ")
+    if data.train != "all":
+        raise InputError("--train changes nothing here: the curve is over subsets of all training rows")
+    seconds = None if budget is None else read_budget(budget)
+    measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
+    folder = output or Path("runs/plan") / table.name.split(".")[0]
+    check_writable(folder)
+    rows = subset_table(measured, data, folder / TABLE)
+    made = curve_plan(rows, data, draws)
+    if seconds is not None:
+        made = curve_plan(rows, data, draws, _share(made, store, workers, seconds))
+    carry_out(made, store, workers, retry=retry, name="plan")
+    found = judge(made, store)
+    for line in found.words:
+        print(line)
+    print(f"report: {write_answer(found, to_dict(found), table.name, folder)}")
+
+
+def _share(made, store: Path, workers: Workers, seconds: float) -> float:
+    """Share of the recipe's epochs that fits into the time."""
+    from ..study.engine import cores
+    from ..study.pace import estimate
+    from .progress import say
+
+    say("measuring a few steps ...")
+    processes = workers.processes or cores()
+    times = estimate(made, list(made.units), store, max(1, cores() // processes))
+    needed = sum(time.run for time in times.values()) / processes
+    share = min(1.0, seconds / needed)
+    if share < 1:
+        say(f"the whole plan would take about {needed / 60:.0f} min: every network sees {share:.0%} of its epochs")
+    return share

@@ -1,0 +1,1 @@
+"""Answers for a lab: is my data enough, and what would more of it buy?"""
