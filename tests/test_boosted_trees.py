@@ -169,6 +169,17 @@ def test_bad_input_is_refused(rows):
             BoostedTrees.fit(codes[:400], expression[:400], codes[400:], expression[400:], k_max=k_max)
 
 
+def test_a_library_that_cannot_be_loaded_is_named_before_any_training(tmp_path, monkeypatch):
+    import leanseq
+
+    def missing(name):
+        raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(boosted_trees, "import_module", missing)
+    with pytest.raises(InputError, match=r"cannot load LightGBM .*libgomp on Linux"):
+        leanseq.train(tmp_path / "no.tsv", baselines="all")
+
+
 def test_native_promoters(real_data):
     import polars as pl
 

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +50,22 @@ SETTINGS = {
 FORMAT = "leanseq boosted trees 1"
 
 _BLOCK = 4096  # rows whose features are held at once for a prediction
+
+
+def library() -> ModuleType:
+    """LightGBM, loaded when first needed.
+
+    Raises
+    ------
+    InputError
+        If it is not there or cannot be loaded.
+    """
+    try:
+        return import_module("lightgbm")
+    except (ImportError, OSError) as error:  # OSError: its OpenMP library is missing
+        raise InputError(
+            f"boosted trees: cannot load LightGBM ({error}); install it and OpenMP (libgomp on Linux, libomp on macOS)"
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +129,7 @@ class BoostedTrees:
         InputError
             If there are too few rows, or no features.
         """
-        import lightgbm
-
+        lightgbm = library()
         enough("boosted trees", training=len(codes), validation=len(valid_codes))
         if k_max < 0 or not (k_max or motifs):
             raise InputError(f"boosted trees: k_max is {k_max}, expected 1 or more, or 0 with motifs")
@@ -145,9 +162,7 @@ class BoostedTrees:
 
     @cached_property
     def _grown(self) -> Booster:
-        import lightgbm
-
-        return lightgbm.Booster(model_str=self.booster)
+        return library().Booster(model_str=self.booster)
 
     def to_text(self) -> str:
         """Write everything that `predict` needs as JSON."""
@@ -171,8 +186,7 @@ class BoostedTrees:
         InputError
             If the text is something else or damaged.
         """
-        import lightgbm
-
+        lightgbm = library()
         try:
             values = json.loads(text)
             if values["format"] != FORMAT:

@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 
 from ..apply.bundle import Model, load, save
-from ..baselines import SETS
+from ..baselines import SETS, TREES
+from ..baselines.boosted_trees import library
 from ..data.summary import fingerprint, summarise
 from ..data.table import Table, read_table
 from ..errors import InputError
@@ -111,6 +112,8 @@ def train(
         raise InputError(f"settings are given whole and also by name ({', '.join(values)}); give one of them")
     if baselines not in SETS:
         raise InputError(f"--baselines is {baselines!r}, expected one of {', '.join(SETS)}")
+    if TREES in SETS[baselines]:
+        library()  # not only after the training
     settings = settings or Settings.make(**values)
     if not isinstance(table, Table):
         data = settings.data
