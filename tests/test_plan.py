@@ -11,6 +11,7 @@ import pytest
 from leanseq.cli import main
 from leanseq.data.table import read_table
 from leanseq.lab import recipe
+from leanseq.lab.enough import judge
 from leanseq.lab.subsets import TABLE, curve_plan, sizes, subset_table
 from leanseq.runs.prepare import prepare
 from leanseq.runs.settings import DataSettings
@@ -84,6 +85,9 @@ def test_the_command_answers_and_trains_nothing_twice(place, monkeypatch, capsys
     assert {split for frame in used for split in frame["split"]} == {"valid"}
     assert call(*words) == 0
     assert "measuring" not in capsys.readouterr().err
+    assert "as often as the recipe asks" not in out
+    plan = curve_plan(read_table(place / "out" / TABLE), DATA, draws=2)
+    assert "saw its sequences 25% as often" in judge(plan, place / "s", share=0.25).words[-1]
 
 
 def test_a_budget_makes_every_network_cheaper(place, monkeypatch, capsys):

@@ -59,11 +59,12 @@ def plan(
     folder = output or Path("runs/plan") / table.name.split(".")[0]
     check_writable(folder)
     rows = subset_table(measured, data, folder / TABLE)
-    made = curve_plan(rows, data, draws)
+    made, share = curve_plan(rows, data, draws), 1.0
     if seconds is not None:
-        made = curve_plan(rows, data, draws, _share(made, store, workers, seconds))
+        share = _share(made, store, workers, seconds)
+        made = curve_plan(rows, data, draws, share)
     carry_out(made, store, workers, retry=retry, name="plan")
-    found = judge(made, store)
+    found = judge(made, store, share)
     for line in found.words:
         print(line)
     print(f"report: {write_answer(found, to_dict(found), table.name, folder)}")

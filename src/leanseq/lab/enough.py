@@ -68,8 +68,15 @@ class Enough:
     words: tuple[str, ...]
 
 
-def judge(plan: Plan, store: Path) -> Enough:
+def judge(plan: Plan, store: Path, share: float = 1.0) -> Enough:
     """Read the finished runs of a curve and answer.
+
+    Parameters
+    ----------
+    plan, store
+        The runs, and their folder.
+    share
+        Share of the recipe's epochs that was spent, to say so.
 
     Raises
     ------
@@ -94,10 +101,19 @@ def judge(plan: Plan, store: Path) -> Enough:
         words=(
             words(sides[0].curve, rows[-1], ceiling.r, sides[1].curve),
             ceiling.words,
-            f"The network took {duration(seconds[-1])} to train on {rows[-1]:,} sequences with one worker; time grows "
-            "in proportion to the sequences.",
+            f"The network took {duration(seconds[-1])} to train on {rows[-1]:,} sequences with one worker.",
+            *_shortened(share),
         ),
     )
+
+
+def _shortened(share: float) -> list[str]:
+    if share >= 1:
+        return []
+    return [
+        f"To keep to the budget, every network saw its sequences {share:.0%} as often as the recipe asks: with more "
+        f"time it would do better, the {RIDGE} would not."
+    ]
 
 
 def _ridge(found: Configuration) -> list[float]:
