@@ -114,6 +114,10 @@ WRONG = {
     "draws": (["--draws", "1"], "--draws is 1, expected 2 or more"),
     "train": (["--train", "100"], "--train changes nothing here"),
     "few": (["--valid", "300"], "200 training rows, expected at least 400 for a learning curve"),
+    "processes": (["--processes", "-1"], "--processes is -1, expected 0 or more"),
+    "resources": (["--resources", "GPU"], "--resources 'GPU': expected NAME=NUMBER, such as GPU=1"),
+    "store": (["--store", "toy.tsv/store"], "toy.tsv/store: cannot write a run here"),
+    "scheduler": (["--budget", "9s", "--scheduler", "tcp://x"], "--budget is measured on this machine"),
     "budget": (["--budget", "soon"], "--budget is 'soon', expected a time such as"),
     "table": (["--expression-column", "y"], "toy.tsv"),
 }  # fmt: skip

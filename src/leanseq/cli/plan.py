@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
 from ..runs.settings import DataSettings
-from .study import Flag, Placed, Workers, carry_out
+from .study import Flag, Placed, Workers, asked_layout, carry_out, read_resources
+
+if TYPE_CHECKING:
+    from ..study.plan import Plan
 
 
 def plan(
@@ -54,7 +57,12 @@ def plan(
         raise InputError(f"--draws is {draws}, expected 2 or more: one draw says nothing of how draws differ")
     if data.train != "all":
         raise InputError("--train changes nothing here: the curve is over subsets of all training rows")
+    if budget is not None and workers.scheduler is not None:
+        raise InputError("--budget is measured on this machine, which --scheduler does not use; give one of them")
     seconds = None if budget is None else read_budget(budget)
+    read_resources(workers.resources)
+    asked_layout(workers, draws)
+    check_writable(store)
     measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
     folder = output or Path("runs/plan") / table.name.split(".")[0]
     check_writable(folder)
@@ -70,7 +78,7 @@ def plan(
     print(f"report: {write_answer(found, to_dict(found), table.name, folder)}")
 
 
-def _share(made, store: Path, workers: Workers, seconds: float) -> float:
+def _share(made: Plan, store: Path, workers: Workers, seconds: float) -> float:
     """Share of the recipe's epochs that fits into the time."""
     from ..study.engine import cores
     from ..study.pace import estimate

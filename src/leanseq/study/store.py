@@ -143,7 +143,8 @@ def steps_done(folder: Path) -> int:
 def recorded_settings(folder: Path) -> dict[str, Any]:
     """`Settings.to_dict()` that an interrupted run was started with: it goes on with them, to the same bits.
 
-    The name of the folder says that they mean the same as those asked for now, even where they are written otherwise.
+    The name of the folder says that they mean the same as the settings of the task, even where they are written
+    otherwise.
 
     Raises
     ------
