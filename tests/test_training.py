@@ -18,7 +18,7 @@ from leanseq.training.fit import Interrupted, Watcher, fit
 from leanseq.training.inputs import Channels, Examples, network_input
 from leanseq.training.lr_range import range_test
 from leanseq.training.objectives import Objective
-from leanseq.training.optimizers import Lion
+from leanseq.training.optimizers import Lion, Muon
 from leanseq.training.recipe import Recipe
 from leanseq.training.schedules import learning_rate
 
@@ -74,6 +74,7 @@ def test_a_planted_motif_is_learned():
         {"epochs": 3},
         {"batch": 24},
         {"optimizer": "lion"},
+        {"optimizer": "muon"},
         {"lr": 1e-3},
         {"weight_decay": 0.5},
         {"schedule": "constant"},
@@ -118,6 +119,7 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_generator_alone
 
 
 RICH = dataclasses.replace(SHORT, ema=0.9, select="best", optimizer="lion")
+ORTHOGONAL = dataclasses.replace(SHORT, optimizer="muon")
 
 
 @pytest.mark.parametrize(
@@ -127,9 +129,10 @@ RICH = dataclasses.replace(SHORT, ema=0.9, select="best", optimizer="lion")
         (signal.SIGTERM, SHORT, 8),
         (signal.SIGINT, RICH, 6),
         (signal.SIGINT, RICH, 11),
+        (signal.SIGTERM, ORTHOGONAL, 7),
         (signal.SIGTERM, SHORT, 12),
     ],
-    ids=["first-step", "second-epoch", "end-of-epoch", "late", "last-step"],
+    ids=["first-step", "second-epoch", "end-of-epoch", "late", "muon", "last-step"],
 )
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, number, recipe, at):
     straight, history = run(recipe, dropout=0.2)
@@ -222,6 +225,31 @@ def test_lion_steps_by_the_sign():
     parameter.grad = torch.tensor([-0.01, 0.0, 0.0])
     optimizer.step()  # momentum .03 outweighs the small new gradient
     assert parameter[0].item() == pytest.approx(0.85 * 0.95 - 0.1)
+
+
+def test_muon_moves_a_matrix_alike_in_all_directions():
+    left, right = (torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(i)))[0] for i in (0, 1))
+    gradient = left[:, :6] @ torch.diag(torch.tensor([100.0, 10, 5, 3, 2, 1])) @ right[:6]
+    for slanted in (gradient, gradient[:, :5].contiguous()):
+        parameter = torch.nn.Parameter(torch.ones_like(slanted).view(len(slanted), -1, 1))
+        parameter.grad = slanted.view_as(parameter)
+        Muon([parameter], lr=0.1, weight_decay=0.5).step()
+        step = (0.95 - parameter.detach().squeeze(2)) / (0.1 * 0.2 * 8**0.5)
+        values = torch.linalg.svdvals(step)[: torch.linalg.matrix_rank(slanted)]
+        assert values.min() > 0.3
+        assert values.max() < 1.3
+        assert (step * slanted).sum() > 0
+
+
+def test_muon_is_adam_for_vectors_without_decay():
+    ours, theirs = (torch.nn.Parameter(torch.tensor([1.0, -1.0, 2.0])) for _ in range(2))
+    muon = Muon([ours], lr=0.1, weight_decay=0.5)
+    adam = torch.optim.Adam([theirs], lr=0.1)
+    for step in range(1, 6):
+        ours.grad = theirs.grad = torch.tensor([3.0, -0.01, 0.5]) / step
+        muon.step()
+        adam.step()
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_the_range_test_finds_a_rate_that_learns():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import InputError
 
@@ -40,8 +40,68 @@ class Lion(torch.optim.Optimizer):
                 average.lerp_(parameter.grad, 1 - later)
 
 
+class Muon(torch.optim.Optimizer):
+    """Orthogonalised momentum for matrices, Adam for vectors; decoupled weight decay of matrices alone.
+
+    A matrix moves in all its directions alike, not most in those of its largest gradients (Jordan 2024, Muon: an
+    optimizer for hidden layers). Its steps have the root mean square of AdamW's, so that learning rates compare (Liu
+    2025, arXiv:2502.16982). A filter bank counts as one matrix with a row a filter.
+    """
+
+    ITERATIONS, COEFFICIENTS = 5, (3.4445, -4.7750, 2.0315)
+    """Of the Newton-Schulz iteration: singular values end between about 0.7 and 1.2."""
+    SCALE, EPSILON = 0.2, 1e-8
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "betas": betas})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Update every parameter once."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    (self._matrix if parameter.ndim > 1 else self._vector)(parameter, parameter.grad, group)
+
+    def _matrix(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state, keep = self.state[parameter], group["momentum"]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        average = state["momentum"].lerp_(gradient, 1 - keep)
+        update = self._orthogonal(gradient.lerp(average, keep).flatten(1))
+        size = group["lr"] * self.SCALE * max(update.shape) ** 0.5
+        parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update.view_as(parameter), alpha=-size)
+
+    def _orthogonal(self, x: Tensor) -> Tensor:
+        wide = x.shape[0] <= x.shape[1]
+        x = x if wide else x.t()
+        x = x / (x.norm() + self.EPSILON)
+        a, b, c = self.COEFFICIENTS
+        for _ in range(self.ITERATIONS):
+            gram = x @ x.t()
+            x = a * x + (b * gram + c * gram @ gram) @ x
+        return x if wide else x.t()
+
+    def _vector(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state, (first, second) = self.state[parameter], group["betas"]
+        if not state:
+            state |= {"step": torch.zeros(()), **{n: torch.zeros_like(parameter) for n in ("exp_avg", "exp_avg_sq")}}
+        state["step"] += 1
+        time = float(state["step"])
+        mean = state["exp_avg"].lerp_(gradient, 1 - first) / (1 - first**time)
+        square = state["exp_avg_sq"].lerp_(gradient.square(), 1 - second) / (1 - second**time)
+        parameter.addcdiv_(mean, square.sqrt() + self.EPSILON, value=-group["lr"])
+
+
 def make_optimizer(name: str, network: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov 2019) or Lion over all parameters.
+    """AdamW (Loshchilov 2019), Lion or Muon over all parameters.
 
     Raises
     ------
@@ -51,6 +111,7 @@ def make_optimizer(name: str, network: nn.Module, lr: float, weight_decay: float
     makers: dict[str, Callable[..., Any]] = {
         "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True),
         "lion": lambda parameters: Lion(parameters, lr=lr, weight_decay=weight_decay),
+        "muon": lambda parameters: Muon(parameters, lr=lr, weight_decay=weight_decay),
     }
     if name not in makers:
         raise InputError(f"optimizer {name!r} is unknown, expected one of {', '.join(makers)}")

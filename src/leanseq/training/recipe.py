@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import InputError
 
 CHOICES = {
-    "optimizer": ("adamw", "lion"),
+    "optimizer": ("adamw", "lion", "muon"),
     "schedule": ("one-cycle", "constant"),
     "strands": ("random", "both", "forward"),
     "select": ("last", "best"),
@@ -27,7 +27,7 @@ class Recipe:
     batch
         Rows a step; an epoch is cut into equal batches of about this size.
     optimizer
-        `adamw` or `lion`.
+        `adamw`, `lion`, or `muon`: orthogonal steps for matrices, which learn more from each row.
     lr
         Peak learning rate.
     weight_decay
