@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leanseq.baselines import BoostedTrees, boosted_trees, kmers
-from leanseq.baselines.features import FLOOR, features, motif_fits
+from leanseq.baselines.features import FLOOR, features, motif_fits, total
 from leanseq.data.encoding import decode, encode, reverse_complement
 from leanseq.data.motifs import Motif, by_name, yeast_motifs
 from leanseq.errors import InputError
@@ -50,15 +50,16 @@ def fitted(rows):
 
 
 def sites(sequence, motif):
-    """Odds of every site below the best possible one, by the definition, letter by letter."""
+    """Start and odds below the best possible one of every site, by the definition, letter by letter."""
     odds = []
     for strand in (motif, motif.reverse_complement()):
         below = strand.log_odds() - strand.log_odds().max(axis=1, keepdims=True)
         for start in range(len(sequence) - len(motif) + 1):
             site = sequence[start : start + len(motif)]
             if "N" not in site:
-                odds.append(np.exp(sum(below[place, "ACGT".index(letter)] for place, letter in enumerate(site))))
-    return odds or [0.0]
+                score = sum(below[place, "ACGT".index(letter)] for place, letter in enumerate(site))
+                odds.append((start, np.exp(score)))
+    return odds
 
 
 def test_motif_fits_follow_their_definition():
@@ -66,29 +67,38 @@ def test_motif_fits_follow_their_definition():
     codes[1, :20] = codes[2, 30] = 4
     codes[3, 10:] = codes[4] = 4
     motifs = [*by_name(["REB1", "ABF1", "MCM1"]), SPACED, Motif("A", "toy", np.array([[0.9, 0.1, 0.0, 0.0]]))]
-    expected = [[sites(sequence, motif) for motif in motifs] for sequence in decode(codes)]
-    totals, best = ([[np.log(take(odds) + FLOOR) for odds in row] for row in expected] for take in (sum, max))
-    np.testing.assert_allclose(motif_fits(codes, motifs), np.hstack([totals, best]), rtol=1e-4, atol=1e-4)
+    found = [[sites(sequence, motif) for motif in motifs] for sequence in decode(codes)]
+    parts = [(0, 60), *((start, start + 15) for start in (0, 15, 30, 45))]
+    expected = [
+        [[sum(odds for start, odds in each if a <= start < b) for each in row] for row in found] for a, b in parts
+    ]
+    best = [[max((odds for _, odds in each), default=0) for each in row] for row in found]
+    weak = [[sum(np.sqrt(odds) for _, odds in each) for each in row] for row in found]
+    columns = np.log(np.hstack([expected[0], best, weak, *expected[1:]]) + FLOOR)
+    np.testing.assert_allclose(motif_fits(codes, motifs), columns, rtol=1e-4, atol=1e-4)
 
 
 def test_features_are_counts_then_motifs_row_by_row(monkeypatch):
     motifs = yeast_motifs()[:7]
-    whole = features(CODES[:30], motifs, 3)
-    assert whole.shape == (30, 84 + 14)
+    whole = features(CODES[:30], motifs, 5)
+    assert whole.shape == (30, total(7, 5)) == (30, 1364 + 2 * 340 + 7 * 7)
     assert whole.dtype == np.float32
-    np.testing.assert_array_equal(whole[:, :84], kmers.counts(CODES[:30], 3))
-    np.testing.assert_array_equal(whole[:, 84:], motif_fits(CODES[:30], motifs))
+    np.testing.assert_array_equal(whole[:, :1364], kmers.counts(CODES[:30], 5))
+    np.testing.assert_array_equal(whole[:, 1364:1704], kmers.counts(CODES[:30, :30], 4))
+    np.testing.assert_array_equal(whole[:, 1704:2044], kmers.counts(CODES[:30, 30:], 4))
+    np.testing.assert_array_equal(whole[:, 2044:], motif_fits(CODES[:30], motifs))
     monkeypatch.setattr("leanseq.baselines.features._BLOCK", 7)
     monkeypatch.setattr("leanseq.baselines.features._ROWS", 3)
-    np.testing.assert_array_equal(features(CODES[:30], motifs, 3), whole)
-    assert features(CODES[:0], motifs, 3).shape == (0, 98)
-    assert features(CODES[:30], motifs, 0).shape == (30, 14)
-    assert features(CODES[:30], (), 3).shape == (30, 84)
+    np.testing.assert_array_equal(features(CODES[:30], motifs, 5), whole)
+    assert features(CODES[:0], motifs, 3).shape == (0, 3 * 84 + 49)
+    assert features(CODES[:30], motifs, 0).shape == (30, 49)
+    assert features(CODES[:30], (), 3).shape == (30, 3 * 84)
 
 
 def test_both_strands_fit_alike():
     motifs = by_name(["REB1", "SPT15"])
-    np.testing.assert_allclose(motif_fits(CODES, motifs), motif_fits(reverse_complement(CODES), motifs), rtol=1e-4)
+    both = (motif_fits(codes, motifs)[:, :6] for codes in (CODES, reverse_complement(CODES)))  # of the whole row
+    np.testing.assert_allclose(*both, rtol=1e-4)
 
 
 def test_a_motif_tells_what_5_mers_cannot_see(rows, fitted):
@@ -112,6 +122,20 @@ def test_the_same_arguments_give_the_same_trees_and_each_option_others(rows, fit
     assert BoostedTrees.fit(*parts, 4 * weights, **options).booster == weighted.booster
     monkeypatch.setattr(boosted_trees, "MOST_ROWS", 300)
     assert BoostedTrees.fit(*parts, **options).booster != fitted.booster
+
+
+def test_flanks_are_read_as_far_as_a_site_may_reach_into_them(rows):
+    codes, expression = rows
+    flank = np.tile(encode(["ACGTT" * 6]), (len(codes), 1))
+    framed = np.hstack([flank, codes, flank])
+    model = BoostedTrees.fit(framed[:400], expression[:400], framed[400:], expression[400:], k_max=2)
+    assert model.span == (15, 105)
+    changed = framed.copy()
+    changed[:, :15] = changed[:, 105:] = 0
+    np.testing.assert_array_equal(model.predict(changed), model.predict(framed))
+    changed[:, 15:30] = 0
+    assert (model.predict(changed) != model.predict(framed)).any()
+    assert BoostedTrees.from_text(model.to_text()).span == (15, 105)
 
 
 def test_a_weight_of_zero_is_an_absent_row(rows):
@@ -147,7 +171,14 @@ def damaged(text):
     values = json.loads(text)
     yield from ("", "[1]", "{}", text[: len(text) // 2], "null")
     yield json.dumps({**values, "format": "leanseq boosted trees 99"})
-    for name, wrong in (("booster", ["tree"]), ("booster", 3), ("motifs", []), ("motifs", [{}]), ("k_max", 3)):
+    for name, wrong in (
+        ("booster", ["tree"]),
+        ("booster", 3),
+        ("motifs", []),
+        ("motifs", [{}]),
+        ("k_max", 3),
+        ("span", [1]),
+    ):
         yield json.dumps({**values, name: wrong})
     yield json.dumps({**values, "trees": values["trees"] + 1})
 

@@ -18,36 +18,39 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from ..data.encoding import N
 from ..data.motifs import Motif
 from ..errors import InputError
 from ..evaluation.metrics import pearson
 from .checks import enough
-from .features import features
+from .features import features, total
 
 if TYPE_CHECKING:
     from lightgbm import Booster
 
 K_MAX = 5
 """Longest k-mer counted, bp."""
-PATIENCE = 50
+PATIENCE = 100
 """Trees without a lower validation error after which boosting stops."""
-MOST_TREES = 3000
-MOST_ROWS = 100_000
-"""Of more training rows so many are drawn: features take 7 kB a row."""
+MOST_TREES = 4000
+MOST_ROWS = 50_000
+"""Of more training rows so many are drawn: features take 13 kB a row."""
 SETTINGS = {
     "objective": "regression",
     "learning_rate": 0.05,
     "num_leaves": 15,
     "min_data_in_leaf": 20,
-    "feature_fraction": 0.1,
-    "max_bin": 63,
+    "feature_fraction": 0.15,
+    "lambda_l2": 5.0,
     # One thread: trees this small are quick, and threads that wait for each other are not on a busy machine.
     "num_threads": 1,
     "deterministic": True,
     "force_col_wise": True,
     "verbosity": -1,
 }
-FORMAT = "leanseq boosted trees 1"
+FORMAT = "leanseq boosted trees 2"
+CONSTANT_SHARE, MARGIN = 0.7, 15
+"""Columns of which one letter holds a larger share of the training rows are flanks, of which so many bp are read."""
 
 _BLOCK = 4096  # rows whose features are held at once for a prediction
 
@@ -80,6 +83,8 @@ class BoostedTrees:
         The collection that their features need.
     k_max
         Longest k-mer among their features, bp.
+    span
+        First column that is read, and the one after the last: the part that varies, and a little of its flanks.
     trees
         Number of trees, chosen on the validation rows.
     valid_r
@@ -89,6 +94,7 @@ class BoostedTrees:
     booster: str
     motifs: tuple[Motif, ...]
     k_max: int
+    span: tuple[int, int]
     trees: int
     valid_r: float
 
@@ -137,8 +143,9 @@ class BoostedTrees:
         rows = _rows(weights, seed)
         settings: dict[str, Any] = {**SETTINGS, "seed": seed}
         weight = weights[rows] / weights[rows].mean()
-        train = lightgbm.Dataset(features(codes[rows], motifs, k_max), expression[rows], weight=weight, params=settings)
-        seen = features(valid_codes, motifs, k_max)
+        span = varying(codes[rows])
+        shown, seen = (features(each[:, slice(*span)], motifs, k_max) for each in (codes[rows], valid_codes))
+        train = lightgbm.Dataset(shown, expression[rows], weight=weight, params=settings)
         valid = lightgbm.Dataset(seen, valid_expression, reference=train, params=settings)
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
         grown = lightgbm.train(settings, train, MOST_TREES, valid_sets=[valid], callbacks=[stop])
@@ -147,6 +154,7 @@ class BoostedTrees:
             grown.model_to_string(num_iteration=grown.best_iteration),
             tuple(motifs),
             k_max,
+            span,
             grown.best_iteration,
             pearson(valid_expression, predicted),
         )
@@ -157,7 +165,7 @@ class BoostedTrees:
 
     def _predict(self, codes: np.ndarray) -> Iterator[np.ndarray]:
         for start in range(0, len(codes), _BLOCK):
-            seen = features(codes[start : start + _BLOCK], self.motifs, self.k_max)
+            seen = features(codes[start : start + _BLOCK, slice(*self.span)], self.motifs, self.k_max)
             yield np.asarray(self._grown.predict(seen, num_threads=1))
 
     @cached_property
@@ -170,6 +178,7 @@ class BoostedTrees:
         values = {
             "format": FORMAT,
             "k_max": self.k_max,
+            "span": list(self.span),
             "trees": self.trees,
             "valid_r": None if np.isnan(self.valid_r) else self.valid_r,
             "motifs": motifs,
@@ -195,15 +204,33 @@ class BoostedTrees:
                 booster="\n".join(values["booster"]) + "\n",
                 motifs=tuple(_motif(each) for each in values["motifs"]),
                 k_max=int(values["k_max"]),
+                span=(int(values["span"][0]), int(values["span"][1])),
                 trees=int(values["trees"]),
                 valid_r=float("nan") if values["valid_r"] is None else float(values["valid_r"]),
             )
-            columns = features(np.zeros((0, 0), np.uint8), read.motifs, read.k_max).shape[1]
+            columns = total(len(read.motifs), read.k_max)
             if (read._grown.num_feature(), read._grown.num_trees()) != (columns, read.trees):
                 raise ValueError("trees and features do not fit")
-        except (ValueError, KeyError, TypeError, AttributeError, lightgbm.basic.LightGBMError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, lightgbm.basic.LightGBMError) as error:
             raise InputError(f"boosted trees: cannot read the model ({error}); expected {FORMAT!r}") from error
         return read
+
+
+def varying(codes: UInt8[np.ndarray, "n length"]) -> tuple[int, int]:
+    """Columns where rows differ, with a margin: all of them where none is constant, or all are.
+
+    Examples
+    --------
+    >>> codes = np.zeros((4, 60), np.uint8)
+    >>> codes[1:, 20:40] = [[1], [2], [3]]
+    >>> varying(codes)
+    (5, 55)
+    """
+    shares = np.max([(codes == letter).mean(axis=0) for letter in range(N + 1)], axis=0)
+    varies = np.flatnonzero(shares <= CONSTANT_SHARE)
+    if not len(varies):
+        return 0, codes.shape[1]
+    return max(0, int(varies[0]) - MARGIN), min(codes.shape[1], int(varies[-1]) + 1 + MARGIN)
 
 
 def _motif(values: dict[str, Any]) -> Motif:

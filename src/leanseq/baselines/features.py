@@ -1,14 +1,17 @@
-"""What a tree sees of a sequence: counts of k-mers, and how well every motif fits, wherever it stands.
+"""What a tree sees of a sequence: counts of k-mers, and how well every motif fits, on the whole and by place.
 
-For each motif there are two numbers over all sites on both strands. The occupancy at low concentration of the factor
-is the sum over sites of exp(score), the score being the log odds of the site below that of the best possible one
-(Djordjevic 2003, Genome Research 13, 2381-2390; Granek and Clarke 2005, Genome Biology 6, R87): weak sites add up. The
-best site's score is the largest of these. Both are given as natural logarithms.
+The occupancy of a motif at low concentration of its factor is the sum over sites, on both strands, of exp(score), the
+score being the log odds of the site below that of the best possible one (Djordjevic 2003, Genome Research 13,
+2381-2390; Granek and Clarke 2005, Genome Biology 6, R87): weak sites add up. It is given for the whole sequence and for
+each quarter of it, since factors act by where they stand, and, on the whole, for weak sites as well: there the scores
+are halved. The best site's score is the largest of all. All are natural logarithms. Short k-mers are counted in each
+half as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -19,6 +22,8 @@ from . import kmers
 
 WORD = 5
 """Letters of a site looked up together, bp."""
+QUARTERS, HALVES, HALF_K_MAX = 4, 2, 4
+"""Parts with their own occupancies, parts with their own counts of k-mers, and the longest k-mer of these, bp."""
 FLOOR = 1e-9
 """Added before the logarithm: no site at all then counts as a very bad one."""
 
@@ -26,10 +31,21 @@ _ROWS = 8  # rows scored together: their sites fit the processor cache
 _BLOCK = 4096  # rows counted together
 
 
+def total(motifs: int, k_max: int) -> int:
+    """Number of features.
+
+    Examples
+    --------
+    >>> total(176, 5)
+    3276
+    """
+    return kmers.total(k_max) + HALVES * kmers.total(min(k_max, HALF_K_MAX)) + (3 + QUARTERS) * motifs
+
+
 def features(
     codes: UInt8[np.ndarray, "n length"], motifs: Sequence[Motif], k_max: int
 ) -> Float32[np.ndarray, "n features"]:
-    """Counts of k-mers, then occupancy of every motif, then score of every motif's best site.
+    """Counts of k-mers, those of each half, then what `motif_fits` tells of every motif.
 
     Parameters
     ----------
@@ -40,36 +56,51 @@ def features(
     k_max
         Longest k-mer counted, bp; 0 for none.
     """
-    count = kmers.total(k_max)
-    out = np.empty((len(codes), count + 2 * len(motifs)), dtype=np.float32)
-    for start in range(0, len(codes) if k_max else 0, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        out[part, :count] = kmers.counts(codes[part], k_max)
+    out = np.empty((len(codes), total(len(motifs), k_max)), dtype=np.float32)
+    length = codes.shape[1]
+    edges = [length * i // HALVES for i in range(HALVES + 1)]
+    places = [(0, length, k_max), *((*each, min(k_max, HALF_K_MAX)) for each in pairwise(edges))]
+    column = 0
+    for start, stop, k in places if k_max else ():
+        for first in range(0, len(codes), _BLOCK):
+            part = slice(first, first + _BLOCK)
+            out[part, column : column + kmers.total(k)] = kmers.counts(codes[part, start:stop], k)
+        column += kmers.total(k)
     if motifs:
-        out[:, count:] = motif_fits(codes, motifs)
+        out[:, column:] = motif_fits(codes, motifs)
     return out
 
 
 def motif_fits(codes: UInt8[np.ndarray, "n length"], motifs: Sequence[Motif]) -> Float32[np.ndarray, "n columns"]:
-    """Log occupancy of every motif, then log odds of its best site below the best possible one (0), nats.
+    """Log occupancy, log odds of the best site (0: the best possible), log occupancy with weak sites, and by quarter.
 
-    Sites with N or over the end do not count; a row without any site gets the logarithm of `FLOOR`.
+    Each for every motif, in nats.
+    A site is where it starts. Sites with N or over the end do not count; a row or quarter without any site gets the
+    logarithm of `FLOOR`.
 
     Examples
     --------
     >>> always_g = Motif("toy", "toy", np.array([[0.0, 0.0, 1.0, 0.0]]))
     >>> motif_fits(np.array([[2, 2, 0, 4]], np.uint8), [always_g]).astype(float).round(2).tolist()
-    [[0.71, 0.0]]
+    [[0.71, 0.0, 0.87, 0.01, 0.01, -3.92, -20.72]]
     """
     # Wide motifs first, both strands side by side: a word of letters then concerns the first columns only.
     order = sorted(range(len(motifs)), key=lambda index: -len(motifs[index]))
     tables = _tables([strand for index in order for strand in (motifs[index], motifs[index].reverse_complement())])
-    out = np.empty((2, len(codes), len(motifs)), dtype=np.float32)
+    length = codes.shape[1]
+    edges = [length * i // QUARTERS for i in range(QUARTERS + 1)]
+    out = np.zeros((3 + QUARTERS, len(codes), len(motifs)), dtype=np.float32)
     for start in range(0, len(codes), _ROWS):
-        odds = _odds(codes[start : start + _ROWS], tables)
+        rows = slice(start, start + _ROWS)
+        odds = _odds(codes[rows], tables)
         strands = (len(odds), len(motifs), 2)
-        out[0, start : start + _ROWS, order] = odds.sum(axis=1).reshape(strands).sum(axis=2).T
-        out[1, start : start + _ROWS, order] = odds.max(axis=1, initial=0).reshape(strands).max(axis=2).T
+        out[1, rows, order] = odds.max(axis=1, initial=0).reshape(strands).max(axis=2).T
+        for i in range(QUARTERS):
+            part = odds[:, edges[i] : edges[i + 1]].sum(axis=1).reshape(strands).sum(axis=2).T
+            out[3 + i, rows, order] = part
+            out[0, rows, order] += part
+        np.sqrt(odds, out=odds)
+        out[2, rows, order] = odds.sum(axis=1).reshape(strands).sum(axis=2).T
     out += np.float32(FLOOR)
     np.log(out, out=out)
     return np.concatenate(list(out), axis=1)
