@@ -601,10 +601,7 @@ def test_a_construct_is_refused(toy, tmp_path, content, pieces):
 SIZE = "expected a number of rows (2048) or a share (0.1)"
 SETTINGS = {
     "unknown-name": ({"epoch": 3}, "unknown setting 'epoch'; did you mean 'epochs'?"),
-    "unknown-model": (
-        {"model": "legnet"},
-        "unknown architecture 'legnet'; did you mean 'legnet-dream2022'? known: legnet-dream2022, ",
-    ),
+    "unknown-model": ({"model": "legnet"}, "unknown architecture 'legnet'; known: legnet-dream2022, legnet-optimized"),
     "model-misspelt": ({"model": "legnet-optimised"}, "unknown architecture … did you mean 'legnet-optimized'?"),
     "unknown-modification": (
         {"model": "legnet-optimized+lstmm"},
@@ -634,7 +631,7 @@ SETTINGS = {
     "option-twice": ({"set": ["dropout=0.1", "dropout=0.2"]}, "--set dropout is given twice"),
     "size": ({"size": "huge"}, "--size is 'huge', expected one of full, small, tiny"),
     "objective": ({"objective": "mae"}, "--objective is 'mae', expected one of kl, mse, mse-bins; did you mean 'mse'?"),
-    "optimizer": ({"optimizer": "sgd"}, "--optimizer is 'sgd', expected one of adamw, lion"),
+    "optimizer": ({"optimizer": "sgd"}, "--optimizer is 'sgd', expected one of adamw, lion, muon"),
     "schedule": ({"schedule": "cosine"}, "--schedule is 'cosine', expected one of one-cycle, constant"),
     "strands": ({"strands": "one"}, "--strands is 'one', expected one of random, both, forward"),
     "split": ({"split": "half"}, "--split is 'half', expected one of auto, column, cluster, homology, random"),
@@ -896,7 +893,7 @@ def test_weights_that_are_missing_or_of_another_model_are_refused(run, tmp_path)
     with refused(tmp_path, f"model.safetensors: changed since it was saved (SHA-256 differs); {AGAIN}"):
         leanseq.load(run)
     path.unlink()
-    with refused(tmp_path, f"model.safetensors: cannot read the weights: No such file or directory; {AGAIN}"):
+    with refused(tmp_path, f"model.safetensors: cannot read the file: No such file or directory; {AGAIN}"):
         leanseq.load(run)
 
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from leanseq.errors import InputError
-from leanseq.models import SLOTTED, create
+from leanseq.models import ARCHITECTURES, create
 from leanseq.models.dilated import MixedConv
 from leanseq.models.embedding import LengthEmbedding, TokenEmbedding
 from leanseq.models.layers import Conv
@@ -31,7 +31,7 @@ def one_hot(text):
     return F.one_hot(codes, 5)[:, :4].T.unsqueeze(0).float()
 
 
-@pytest.mark.parametrize("architecture", SLOTTED)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_ratio_zero_is_plain_legnet(architecture):
     plain, dilated = make(architecture), make(f"{architecture}+dilated", {"dilated.ratio": 0})
     assert plain.state_dict().keys() == dilated.state_dict().keys()

@@ -32,7 +32,6 @@ def test_order_of_modifications_means_nothing():
         ("legnet-optimized+dilate", "unknown modification 'dilate'; did you mean 'dilated'?"),
         ("legnet-optimized+", "unknown modification ''; known: " + ", ".join(MODIFICATIONS)),
         ("legnet-optimized+lstm+lstm", "modification 'lstm' stands more than once"),
-        ("lean+lstm", "modification 'lstm' does not fit 'lean', expected legnet-dream2022 or legnet-optimized"),
     ],
 )
 def test_wrong_specs(spec, message):

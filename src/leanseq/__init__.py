@@ -12,12 +12,13 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Construct": "leanseq.data.construct",
+    "Ensemble": "leanseq.apply.ensemble",
     "InputError": "leanseq.errors",
     "LeanseqRegressor": "leanseq.estimator",
     "Model": "leanseq.apply.bundle",
     "Settings": "leanseq.runs.settings",
     "Table": "leanseq.data.table",
-    "load": "leanseq.apply.bundle",
+    "load": "leanseq.apply",
     "read_table": "leanseq.data.table",
     "simulate": "leanseq.data.simulate",
     "train": "leanseq.runs.main",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
-from jaxtyping import Bool, Float
+from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as dump_tensors
@@ -20,23 +16,33 @@ from safetensors.torch import save as dump_tensors
 from .. import __version__
 from ..data import construct as constructs
 from ..data.construct import Construct
-from ..data.table import Table, from_columns
 from ..errors import InputError
 from ..files import write_bytes, write_json, write_text
 from ..models import create
-from ..models.network import Network
+from ..models.legnet import LegNet
 from ..training import cpu
 from ..training.cpu import choose_device
 from ..training.evaluate import activated_outputs
 from ..training.inputs import Channels
 from ..training.objectives import Objective
-
-FORMAT = 1
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+from .folder import (
+    AGAIN,
+    CARD,
+    CONFIG,
+    FORMATS,
+    NETWORK,
+    WEIGHTS,
+    check_unchanged,
+    model_of,
+    read_bytes,
+    read_config,
+    sha256,
+)
+from .predictor import Predictor
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Predictor):
     """A trained network with everything that its prediction depends on.
 
     Attributes
@@ -53,84 +59,18 @@ class Model:
         Whether a prediction is the mean over both strands.
     """
 
-    network: Network
+    network: LegNet
     construct: Construct
     objective: Objective
     channels: Channels
     both_strands: bool = True
 
-    def predict(self, sequences: Sequence[str] | Table, *, misfits: str = "refuse") -> Float[np.ndarray, " n"]:
-        """Predict expression.
-
-        Parameters
-        ----------
-        sequences
-            Rows as in the training table, adapters included; strings or a table.
-        misfits
-            What happens if a sequence lacks the adapters or is longer than the window: `refuse` all, or `skip` it
-            (its prediction is NaN).
-
-        Returns
-        -------
-        Float[np.ndarray, " n"]
-            In the unit of the training table.
-
-        Raises
-        ------
-        InputError
-            If a sequence is not DNA or, unless skipped, does not fit the construct.
-        """
-        if misfits not in ("refuse", "skip"):
-            raise InputError(f"--misfits is {misfits!r}, expected refuse or skip")
-        if not isinstance(sequences, Table):
-            if isinstance(sequences, str):
-                raise InputError("predict: one string given, expected a list of sequences; write [sequence]")
-            if not len(sequences):
-                return np.zeros(0)
-            sequences = from_columns({"sequence": list(sequences)}, "sequences")
-        fits = self.fits(sequences, misfits=misfits)
-        out = np.full(len(sequences), np.nan)
-        chosen = sequences.sequences.filter(pl.Series(fits))
+    def expression(self, codes: UInt8[np.ndarray, "n length"]) -> Float[np.ndarray, " n"]:
+        """Predict windows of the construct, in the unit of the training table."""
         activated = activated_outputs(
-            self.network,
-            self.objective,
-            self.channels,
-            self.construct.windows(chosen),
-            both_strands=self.both_strands,
+            self.network, self.objective, self.channels, codes, both_strands=self.both_strands
         )
-        out[fits] = self.objective.expression(activated).double().numpy()
-        return out
-
-    def fits(self, table: Table, *, misfits: str = "refuse") -> Bool[np.ndarray, " n"]:
-        """Which rows fit the construct.
-
-        Raises
-        ------
-        InputError
-            If one does not and `misfits` is `refuse`.
-        """
-        fits = self.construct.fits(table.sequences)
-        if misfits == "refuse" and not fits.all():
-            raise InputError(self._misfit(table, int(np.argmin(fits)), int((~fits).sum())))
-        return fits
-
-    def _misfit(self, table: Table, row: int, count: int) -> str:
-        sequence, construct = table.sequences[row], self.construct
-        if len(sequence) > construct.length:
-            reason = f"is {len(sequence)} bp long, expected at most the model's window of {construct.length} bp"
-        elif len(sequence) < construct.adapter_length:
-            reason = f"is {len(sequence)} bp long, expected both adapters of {construct.name}: over "
-            reason += f"{construct.adapter_length} bp"
-        else:
-            side = "left" if not sequence.startswith(construct.left_adapter) else "right"
-            adapter = construct.left_adapter if side == "left" else construct.right_adapter
-            verb = "start" if side == "left" else "end"
-            reason = f"does not {verb} with the {side} adapter {adapter} of {construct.name}"
-        others = f" (and {count - 1:,} more rows)" if count > 1 else ""
-        return (
-            f"{table.where(row)}: column 'sequence' {reason}{others}; give sequences as in the training table, or "
-            "leave such rows without a prediction with --misfits skip"
-        )
+        return self.objective.expression(activated).double().numpy()
 
 
 def save(model: Model, folder: Path, card: str) -> None:
@@ -140,21 +80,21 @@ def save(model: Model, folder: Path, card: str) -> None:
     write_json(
         folder / CONFIG,
         {
-            "format": FORMAT,
+            "format": FORMATS[NETWORK],
             "leanseq": __version__,
             "network": model.network.config,
             "construct": model.construct.to_dict(),
             "objective": model.objective.to_dict(),
             "channels": asdict(model.channels),
             "both_strands": model.both_strands,
-            "sha256": hashlib.sha256(weights).hexdigest(),
+            "sha256": sha256(weights),
         },
     )
     write_text(folder / CARD, card)
 
 
 def load(folder: str | Path, *, device: str = "cpu", keep_memory: bool = True) -> Model:
-    """Load a trained model from a run folder or any folder with its files.
+    """Load a trained network from a run folder or any folder with its files.
 
     Parameters
     ----------
@@ -177,13 +117,9 @@ def load(folder: str | Path, *, device: str = "cpu", keep_memory: bool = True) -
     folder, device = Path(folder), choose_device(device)
     if keep_memory:
         cpu.keep_memory()
-    config = _config(folder)
-    try:
+    config = read_config(folder, NETWORK)
+    with model_of(folder / CONFIG):
         model = _model(config)
-    except KeyError as error:
-        raise InputError(f"{folder / CONFIG}: the key {error} is missing; copy the model folder again") from error
-    except (TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
-        raise InputError(f"{folder / CONFIG}: not a leanseq model: {error}; copy the model folder again") from error
     _read_weights(folder / WEIGHTS, model.network, config["sha256"])
     model.network.eval().to(device)
     return model
@@ -206,45 +142,21 @@ def _model(config: dict[str, Any]) -> Model:
     return Model(create(**config["network"]), construct, objective, channels, both_strands)
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected a run or model folder with {CONFIG} and {WEIGHTS}")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        hint = "; its training is not finished" if (folder / "run.json").exists() else ""
-        raise InputError(f"{folder}: no {CONFIG} in this folder{hint}; expected a trained model") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not readable as JSON ({error}); copy the model folder again") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        found = config.get("format") if isinstance(config, dict) else None
-        raise InputError(f"{path}: format {found!r}, expected {FORMAT}; use the leanseq version that wrote it")
-    return config
-
-
-def _read_weights(path: Path, network: Network, digest: object) -> None:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the weights: {error.strerror}; copy the model folder again") from error
+def _read_weights(path: Path, network: LegNet, digest: object) -> None:
+    data = read_bytes(path)
     try:
         tensors = parse_tensors(data)
     except (SafetensorError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a safetensors file ({error}), and no other format is loaded; copy the model folder again"
-        ) from error
+        raise InputError(f"{path}: not a safetensors file ({error}), and no other format is loaded; {AGAIN}") from error
     expected = {name: tuple(value.shape) for name, value in _state(network).items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     if wrong := sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)):
         raise InputError(
-            f"{path}: the weights are not those of the network in {CONFIG} (first difference: {wrong[0]}); copy the "
-            "model folder again"
+            f"{path}: the weights are not those of the network in {CONFIG} (first difference: {wrong[0]}); {AGAIN}"
         )
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise InputError(f"{path}: changed since it was saved (SHA-256 differs); copy the model folder again")
+    check_unchanged(path, data, digest)
     network.load_state_dict(tensors)
 
 
-def _state(network: Network) -> dict[str, Any]:
+def _state(network: LegNet) -> dict[str, Any]:
     return network.state_dict()

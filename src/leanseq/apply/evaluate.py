@@ -11,7 +11,7 @@ import polars as pl
 from ..data.table import Table
 from ..errors import InputError
 from ..evaluation.bootstrap import bootstrap
-from .bundle import Model
+from .predictor import Predictor
 
 
 class Score(NamedTuple):
@@ -27,7 +27,7 @@ class Score(NamedTuple):
     rho_high: float
 
 
-def evaluate(model: Model, table: Table, subsets: Sequence[str] = (), *, misfits: str = "refuse") -> list[Score]:
+def evaluate(model: Predictor, table: Table, subsets: Sequence[str] = (), *, misfits: str = "refuse") -> list[Score]:
     """Score all rows of a table and those that each column in `subsets` marks with 1 or true.
 
     Raises

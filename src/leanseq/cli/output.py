@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..apply.bundle import Model
+    from ..apply import Ensemble, Model
     from ..training.cpu import Processor
 
 
-def open_model(run: Path, processor: Processor) -> Model:
+def open_model(run: Path, processor: Processor) -> Model | Ensemble:
     """Load a model onto a device, with the processor set up."""
-    from ..apply.bundle import load
+    from ..apply import load
 
     return load(run, device=processor.prepare().device, keep_memory=processor.keep_memory)
 

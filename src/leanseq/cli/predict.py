@@ -10,9 +10,9 @@ from cyclopts import Group, Parameter
 from ..training.cpu import Processor
 
 if TYPE_CHECKING:
-    import numpy as np
+    import polars as pl
 
-    from ..apply.bundle import Model
+    from ..apply.predictor import Predictor
     from ..data.table import Table
 
 
@@ -31,7 +31,8 @@ def predict(
     """Predict expression with a trained model.
 
     The result holds the columns of the input (the sequence as `sequence`) and a column `prediction`, in the unit of the
-    training table.
+    training table. An ensemble of `leanseq fit` adds `low` and `high`, the limits of the prediction interval, `spread`,
+    the standard deviation of its parts, and `unfamiliar`: why a sequence is unlike the training sequences, if it is.
 
     Parameters
     ----------
@@ -52,8 +53,6 @@ def predict(
     scheduler
         Address of a Dask scheduler to use instead, such as `tcp://10.0.0.1:8786`.
     """
-    import polars as pl
-
     from ..data.table import read_table
     from ..errors import InputError
     from .output import check_output, open_model, write_frame
@@ -62,17 +61,17 @@ def predict(
     check_output(output, overwrite=overwrite)
     model = open_model(run, processor)
     table = read_table(sequences, sequence=sequence_column, expression=None)
-    if "prediction" in table.frame.columns:
-        raise InputError(f"{sequences}: has a column 'prediction' already; rename it")
+    for name in model.columns([]).columns:
+        if name in table.frame.columns:
+            raise InputError(f"{sequences}: has a column {name!r} already; rename it")
     if processes < 1:
         raise InputError(f"--processes is {processes}, expected 1 or more")
     if processes > 1 or scheduler is not None:
-        answers = _on_workers(run, model, table, misfits, processes, scheduler, processor)
+        columns = _on_workers(run, model, table, misfits, processes, scheduler, processor)
     else:
-        answers = model.predict(table, misfits=misfits)
-    predicted = pl.Series("prediction", answers).fill_nan(None)
-    write_frame(table.frame.with_columns(predicted), output)
-    if skipped := predicted.null_count():
+        columns = model.columns(table, misfits=misfits)
+    write_frame(table.frame.hstack(columns), output)
+    if skipped := columns["prediction"].null_count():
         say(f"{skipped:,} of {len(table):,} sequences do not fit the construct: no prediction")
     if output is not None:
         say(f"{len(table):,} sequences: {output}")
@@ -80,13 +79,13 @@ def predict(
 
 def _on_workers(
     run: Path,
-    model: Model,
+    model: Predictor,
     table: Table,
     misfits: str,
     processes: int,
     scheduler: str | None,
     processor: Processor,
-) -> np.ndarray:
+) -> pl.DataFrame:
     """Predict by partitions on a local cluster or a scheduler, showing how far it is."""
     from dataclasses import replace
 

@@ -14,7 +14,6 @@ from ..errors import InputError
 from .options import (
     DilatedOptions,
     EmbeddingOptions,
-    LeanOptions,
     LegNetOptions,
     LSTMOptions,
     Option,
@@ -34,9 +33,6 @@ __all__ = [
     "SIZES",
     "create",
     "describe",
-    "fitting",
-    "fullest",
-    "options_of",
     "parse_spec",
     "resolve",
 ]
@@ -44,7 +40,6 @@ __all__ = [
 ARCHITECTURES = {
     "legnet-dream2022": "leanseq.models.legnet.LegNetDream2022",
     "legnet-optimized": "leanseq.models.legnet.LegNetOptimized",
-    "lean": "leanseq.models.lean.Lean",
 }
 """Networks: name -> class, called with channels, length, outputs, size and its options."""
 
@@ -56,13 +51,9 @@ MODIFICATIONS = {
 }
 """Modifications in the order of their slots: name -> function, called with a network and its options."""
 
-SLOTTED = ("legnet-dream2022", "legnet-optimized")
-"""Architectures that have these slots."""
-
 OPTIONS = {
     "legnet-dream2022": LegNetOptions,
     "legnet-optimized": LegNetOptions,
-    "lean": LeanOptions,
     "embedding": EmbeddingOptions,
     "dilated": DilatedOptions,
     "transformer": TransformerOptions,
@@ -104,31 +95,7 @@ def parse_spec(spec: str) -> list[str]:
             raise unknown("modification", name, list(MODIFICATIONS))
         if modifications.count(name) > 1:
             raise InputError(f"modification {name!r} stands more than once in {spec!r}, expected once")
-        if name not in fitting(architecture):
-            raise InputError(f"modification {name!r} does not fit {architecture!r}, expected {' or '.join(SLOTTED)}")
     return [architecture, *(name for name in MODIFICATIONS if name in modifications)]
-
-
-def fitting(architecture: str) -> tuple[str, ...]:
-    """Modifications that an architecture has slots for.
-
-    Examples
-    --------
-    >>> fitting("lean"), fitting("legnet-optimized")
-    ((), ('embedding', 'dilated', 'transformer', 'lstm'))
-    """
-    return tuple(MODIFICATIONS) if architecture in SLOTTED else ()
-
-
-def fullest() -> list[str]:
-    """Every architecture with all modifications that fit it: together they have every option there is.
-
-    Examples
-    --------
-    >>> fullest()[0]
-    'legnet-dream2022+embedding+dilated+transformer+lstm'
-    """
-    return ["+".join([name, *fitting(name)]) for name in ARCHITECTURES]
 
 
 def describe(spec: str) -> list[Option]:
@@ -148,12 +115,7 @@ def describe(spec: str) -> list[Option]:
     dilated.rates (4, 3, 2, 2, 1, 1) whole numbers with commas, of 1 or more
     dilated.place first first or second
     """
-    return [option for name in parse_spec(spec) for option in options_of(name)]
-
-
-def options_of(name: str) -> list[Option]:
-    """Options of one architecture or modification."""
-    return list_options(OPTIONS[name], _prefix(name))
+    return [option for name in parse_spec(spec) for option in list_options(OPTIONS[name], _prefix(name))]
 
 
 def resolve(spec: str, options: Mapping[str, object] | None = None) -> dict[str, Any]:
@@ -194,7 +156,7 @@ def resolve(spec: str, options: Mapping[str, object] | None = None) -> dict[str,
             OPTIONS[name],
             {
                 option.key.removeprefix(_prefix(name)): given[option.key]
-                for option in options_of(name)
+                for option in list_options(OPTIONS[name], _prefix(name))
                 if option.key in given
             },
             _prefix(name),

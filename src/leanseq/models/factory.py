@@ -12,7 +12,7 @@ from torch import nn
 
 from ..errors import InputError
 from . import ARCHITECTURES, MODIFICATIONS, SIZES, describe, resolve
-from .network import Network
+from .legnet import LegNet
 from .options import unknown
 
 
@@ -25,7 +25,7 @@ def create(
     size: str = "full",
     options: Mapping[str, object] | None = None,
     seed: int = 0,
-) -> Network:
+) -> LegNet:
     """Make a network.
 
     The weights of a layer depend on the seed, its name in the network and its shape, on nothing else: two
@@ -51,7 +51,7 @@ def create(
 
     Returns
     -------
-    Network
+    LegNet
         On the CPU, in training mode. `create(**network.config)` makes its like.
 
     Raises
@@ -74,7 +74,7 @@ def create(
     architecture, *modifications = chosen
     # The generator below is the CPU's alone, so layers are made there whatever the default device is.
     with torch.device("cpu"), torch.random.fork_rng(devices=[]):
-        network: Network = _load(ARCHITECTURES[architecture])(channels, length, outputs, size, chosen[architecture])
+        network: LegNet = _load(ARCHITECTURES[architecture])(channels, length, outputs, size, chosen[architecture])
         for name in modifications:
             _load(MODIFICATIONS[name])(network, chosen[name])
         _draw_weights(network, seed)

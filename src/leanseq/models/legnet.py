@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from .. import kernels
 from ..kernels.functions import inverted_bottleneck
 from .layers import ChannelsLast, MeanHead, Unit
-from .network import Network
 from .options import LegNetOptions
 
 WIDTHS = (256, 128, 128, 64, 64, 64, 64)
@@ -177,11 +176,15 @@ class Block(nn.Module):
         )
 
 
-class LegNet(Network):
+class LegNet(nn.Module):
     """The network, with four slots that modifications fill: input, blocks, context, head.
 
     Attributes
     ----------
+    config
+        Arguments of `leanseq.models.create` that make the same network; plain values.
+    channels, length, outputs
+        Channels and length (bp) of the input, number of outputs.
     widths
         Channels of the stem and of each block.
     positions
@@ -191,7 +194,9 @@ class LegNet(Network):
     form: ClassVar[Form]
 
     def __init__(self, channels: int, length: int, outputs: int, size: str, options: LegNetOptions) -> None:
-        super().__init__(channels, length, outputs)
+        super().__init__()
+        self.config: dict[str, object] = {}
+        self.channels, self.length, self.outputs = channels, length, outputs
         self.options = options
         self.widths = tuple(width // DIVISORS[size] for width in WIDTHS)
         self.positions = length

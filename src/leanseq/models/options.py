@@ -37,18 +37,6 @@ class LegNetOptions:
 
 
 @dataclass(frozen=True)
-class LeanOptions:
-    """Options of `lean`; widths are those of size `full`."""
-
-    channels: int = _option(128, "motif detectors of the first convolution", low=8)
-    kernel: int = _option(15, "length of a motif detector, bp, an odd number", low=1, high=63)
-    pool: int = _option(2, "neighbouring positions of which the largest value is kept", low=1, high=16)
-    hidden: int = _option(64, "hidden state of each direction of the LSTM", low=8)
-    blocks: int = _option(1, "residual convolutions after the LSTM", low=0, high=16)
-    dropout: float = _option(0.2, "share of features dropped after each layer", low=0, high=0.9)
-
-
-@dataclass(frozen=True)
 class EmbeddingOptions:
     """Options of `embedding`."""
 
@@ -160,7 +148,7 @@ def read_options(options: type, given: Mapping[str, object], prefix: str = "") -
 
 def unknown(kind: str, name: str, known: list[str]) -> InputError:
     """The error for a name that is not known, with the closest that is."""
-    close = [each for each in known if name and each.startswith(name)] or get_close_matches(name, known, 1)
+    close = get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return InputError(f"unknown {kind} {name!r}; {hint}known: {', '.join(known) or 'none'}")
 

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
 
-from ..apply.bundle import CONFIG, Model, load
+from ..apply import Ensemble, Model, load
+from ..apply.folder import CONFIG
+from ..apply.predictor import BLOCK, Predictor
 from ..data.table import Table
 from ..errors import InputError
 from ..training.cpu import Processor
-from ..training.evaluate import BATCH
 from .drive import TRIES
 from .engine import Done, Engine, died, work
 
-PART = 64 * BATCH
-"""Sequences of a partition: whole batches, so that the answers have the bits of a prediction in one process."""
+PART = BLOCK
+"""Sequences of a partition."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Part:
 
 def predict(
     folder: Path,
-    model: Model,
+    model: Predictor,
     table: Table,
     engine: Engine,
     processor: Processor,
     tell: Callable[[float], None],
     *,
     misfits: str = "refuse",
-) -> Float[np.ndarray, " n"]:
-    """Predict the sequences of a table on workers; the numbers are those of `Model.predict`.
+) -> pl.DataFrame:
+    """Predict the sequences of a table on workers; the columns are those of `Predictor.columns`, to the last bit.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def predict(
     tell
         Called with the share that is done, 0..1.
     misfits
-        As in `Model.predict`.
+        As in `Predictor.predict`.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def predict(
         lost[done.item.index] += died(done.error)
         return died(done.error) and lost[done.item.index] < TRIES
 
-    answers: dict[int, np.ndarray] = {}
+    answers: dict[int, pl.DataFrame] = {}
     for done in work(engine, predict_part, parts, again):
         if died(done.error):
             raise InputError("the workers were lost again and again, most likely out of memory; use fewer --processes")
@@ -88,14 +88,14 @@ def predict(
             raise done.error
         answers[done.item.index] = done.result
         tell(len(answers) / len(parts))
-    out = np.full(len(table), np.nan)
-    out[fits] = np.concatenate([np.zeros(0), *(answers[i] for i in range(len(parts)))])
-    return out
+    said = pl.concat([model.columns([]), *(answers[i] for i in range(len(parts)))])
+    place = pl.Series(np.cumsum(fits) - 1).set(pl.Series(~fits), None)
+    return said.select(pl.all().gather(place))
 
 
-def predict_part(part: Part) -> Float[np.ndarray, " n"]:
+def predict_part(part: Part) -> pl.DataFrame:
     """What happens in a worker."""
-    return _model(part.folder, part.digest, part.processor).predict(part.sequences)
+    return _model(part.folder, part.digest, part.processor).columns(part.sequences)
 
 
 def _digest(folder: Path) -> str:
@@ -104,7 +104,7 @@ def _digest(folder: Path) -> str:
 
 
 @lru_cache(maxsize=1)
-def _model(folder: str, digest: str, processor: Processor) -> Model:
+def _model(folder: str, digest: str, processor: Processor) -> Model | Ensemble:
     """The model, loaded once in a process."""
     if _digest(Path(folder)) != digest:
         raise InputError(f"{folder}: the model has changed since the prediction began; start it again")

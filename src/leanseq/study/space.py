@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..models import describe, fullest
+from ..models import ARCHITECTURES, MODIFICATIONS, describe
 from ..runs.settings import DataSettings, Settings
 from .plan import make_settings, option_text
 from .spec import BUDGETS, Checker, read_toml
@@ -40,7 +40,7 @@ _CELLS = 2000
 """Combinations that a value is tried with until it fits."""
 _KEYS = ("title", "table", "sampler", "trials", "seeds", "best", "base", "space", "presets")
 _NUMBERS = ("trials", "seeds", "best")
-_OPTIONS = {option.key: option.kind for spec in fullest() for option in describe(spec)}
+_OPTIONS = {option.key: option.kind for name in ARCHITECTURES for option in describe("+".join([name, *MODIFICATIONS]))}
 _KINDS = {
     **{
         item.name: type(item.default).__name__

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..models import describe, fullest
+from ..models import ARCHITECTURES, MODIFICATIONS, describe
 from ..runs.settings import Settings
 
 LIST = "configuration"
@@ -42,7 +42,7 @@ _KEYS = ("title", "reproduces", "table", "seeds", "base", "grid", "paired", "lis
 _FLAT = [item.name for part in fields(Settings) for item in fields(getattr(Settings(), part.name))]
 _NOT_HERE = ("seed", "set", "device", "threads", "kernels", "keep_memory")
 """Settings that the study or the machine decides."""
-_OPTIONS = [option.key for spec in fullest() for option in describe(spec)]
+_OPTIONS = [option.key for name in ARCHITECTURES for option in describe("+".join([name, *MODIFICATIONS]))]
 SETTINGS = tuple(dict.fromkeys([*(name for name in _FLAT if name not in _NOT_HERE), *_OPTIONS, "steps"]))
 """Every name that may stand in base, grid, paired, list and presets."""
 
