@@ -12,7 +12,7 @@ from leanseq.cli import main
 from leanseq.data.table import read_table
 from leanseq.lab import recipe
 from leanseq.lab.enough import judge
-from leanseq.lab.subsets import TABLE, curve_plan, sizes, subset_table
+from leanseq.lab.subsets import TABLE, curve_plan, keep, sizes, with_split
 from leanseq.runs.prepare import prepare
 from leanseq.runs.settings import DataSettings
 from toy import rows
@@ -29,7 +29,8 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(place):
-    return subset_table(read_table(place / "toy.tsv"), DATA, place / TABLE)
+    measured = read_table(place / "toy.tsv")
+    return keep(with_split(measured, prepare(measured, DATA)), place / TABLE)
 
 
 def test_sizes_are_halves_of_all_rows():
@@ -67,8 +68,7 @@ def call(*words):
 
 def test_the_command_answers_and_trains_nothing_twice(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
-    monkeypatch.setattr(recipe, "EPOCHS", 1)
-    monkeypatch.setattr(recipe, "MOST_EPOCHS", 2)
+    monkeypatch.setattr(recipe, "EPOCHS", 0.3)
     words = ["toy.tsv", "--valid", 80, "--test", 60, "--draws", 2, "--processes", 1, "--store", "s", "--output", "out"]
     assert call(*words) == 0
     out, err = capsys.readouterr()
@@ -86,7 +86,8 @@ def test_the_command_answers_and_trains_nothing_twice(place, monkeypatch, capsys
     assert call(*words) == 0
     assert "measuring" not in capsys.readouterr().err
     assert "as often as the recipe asks" not in out
-    plan = curve_plan(read_table(place / "out" / TABLE), DATA, draws=2)
+    table = read_table(place / "out" / TABLE)
+    plan = curve_plan(table, recipe.narrow(table, DATA), draws=2)
     assert "saw its sequences 25% as often" in judge(plan, place / "s", share=0.25).words[-1]
 
 

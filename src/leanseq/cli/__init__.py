@@ -11,6 +11,7 @@ from ..errors import InputError
 
 COMMANDS = {
     "train": ("train:train", "Train a network on a table of measured sequences and evaluate it."),
+    "fit": ("fit:fit", "Make the best model of a table that a time budget allows."),
     "plan": ("plan:plan", "Say whether a table is large enough, and what more sequences would buy."),
     "predict": ("predict:predict", "Predict expression with a trained model."),
     "evaluate": ("evaluate:evaluate", "Score a trained model on another table of measured sequences."),

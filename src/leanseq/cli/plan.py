@@ -48,9 +48,11 @@ def plan(
     from ..data.table import read_table
     from ..errors import InputError
     from ..lab.enough import judge, to_dict
-    from ..lab.page import write_answer
-    from ..lab.subsets import TABLE, curve_plan, subset_table
+    from ..lab.plan_page import write_answer
+    from ..lab.recipe import narrow
+    from ..lab.subsets import TABLE, curve_plan, keep, sizes, with_split
     from ..runs.folder import check_writable
+    from ..runs.prepare import prepare
     from ..runs.settings import read_budget
 
     if draws < 2:
@@ -66,7 +68,10 @@ def plan(
     measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
     folder = output or Path("runs/plan") / table.name.split(".")[0]
     check_writable(folder)
-    rows = subset_table(measured, data, folder / TABLE)
+    data = narrow(measured, data)
+    prepared = prepare(measured, data)
+    sizes(len(prepared.split.train))  # enough rows, before anything is written
+    rows = keep(with_split(measured, prepared), folder / TABLE)
     made, share = curve_plan(rows, data, draws), 1.0
     if seconds is not None:
         share = _share(made, store, workers, seconds)

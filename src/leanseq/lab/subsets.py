@@ -7,6 +7,7 @@ validation rows; test rows take no part.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,11 @@ from ..data.summary import fingerprint
 from ..data.table import Table, read_table
 from ..errors import InputError
 from ..files import atomic_path
-from ..runs.prepare import prepare
+from ..runs.prepare import Prepared
 from ..runs.settings import DataSettings, Settings
 from ..study.plan import Case, Plan, Unit, make_settings, run_key
 from ..study.spec import Spec
-from .recipe import lean_settings
+from .recipe import WINDOW, lean_settings
 
 TABLE = "table.parquet"
 SPLIT, GROUP, UNTOUCHED = "split", "split_group", "untouched"
@@ -50,22 +51,19 @@ def sizes(rows: int) -> list[int]:
     return found
 
 
-def subset_table(table: Table, data: DataSettings, path: Path) -> Table:
-    """Write the table with the split of the curve and the groups it kept whole, where every worker can read it.
-
-    Raises
-    ------
-    InputError
-        If the rows do not fit the construct, or there are too few.
-    """
-    prepared = prepare(table, data)
+def with_split(table: Table, prepared: Prepared) -> Table:
+    """The table with its split, but for the test rows, and with its groups of homologs."""
     split = np.full(len(table), UNTOUCHED, dtype=object)
     for name, rows in (("train", prepared.split.train), ("valid", prepared.split.valid)):
         split[rows] = name
-    sizes(len(prepared.split.train))
     columns = pl.Series(SPLIT, split, dtype=pl.String), pl.Series(GROUP, prepared.groups)
+    return replace(table, frame=table.frame.with_columns(*columns))
+
+
+def keep(table: Table, path: Path) -> Table:
+    """Write a table where every worker can read it."""
     with atomic_path(path) as draft:
-        table.frame.with_columns(*columns).write_parquet(draft)
+        table.frame.write_parquet(draft)
     return read_table(path)
 
 
@@ -75,15 +73,15 @@ def curve_plan(table: Table, data: DataSettings, draws: int, share: float = 1.0)
     Parameters
     ----------
     table
-        As `subset_table` made it.
+        As `with_split` made it, and kept.
     data
-        How the user's table is read; its construct is used.
+        How the user's table is read, with its window; construct and window are used.
     draws
         Subsets of each size.
     share
         Share of the recipe's epochs.
     """
-    kept = {name: getattr(data, name) for name in ("construct", "left_flank", "right_flank", "length")}
+    kept = {name: getattr(data, name) for name in WINDOW}
     print_, cases, units = fingerprint(table), [], []
     for i, rows in enumerate(sizes(int((table.frame[SPLIT] == "train").sum()))):
         values = {**lean_settings(rows, share), **kept, "split": "column", "train": rows}

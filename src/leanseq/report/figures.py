@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
+import polars as pl
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
@@ -11,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from ..baselines import BASELINES, RIDGE, TREES, column
 from .loading import Run
-from .scores import Score
+from .scores import Metrics, Score
 from .svg import CEILING, GREY, NETWORK, TRAINING, Label, Panel, label_right, panel, style, to_panel
 from .svg import RIDGE as RIDGE_COLOUR
 from .svg import TREES as TREES_COLOUR
@@ -87,7 +90,22 @@ def _ends(labels: list[Label]) -> str:
     return "At the end: " + ", ".join(label.text.replace("\n", " ") for label in labels)
 
 
-def scatters(run: Run, split: str) -> list[Panel]:
+@runtime_checkable
+class Judged(Protocol):
+    """Scores and predictions of a model and of its baselines: of a run, or of an ensemble."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Scores on every split."""
+        ...
+
+    @property
+    def predictions(self) -> pl.DataFrame:
+        """Predictions of every held-out row, as a run has them."""
+        ...
+
+
+def scatters(run: Judged, split: str) -> list[Panel]:
     """Draw predicted against measured expression, for the network and the baselines to beat on the same axes."""
     rows = run.predictions.filter(run.predictions["split"] == split)
     measured = rows["expression"].to_numpy()
@@ -110,7 +128,7 @@ def scatters(run: Run, split: str) -> list[Panel]:
 
 
 def _scatter(
-    run: Run,
+    run: Judged,
     split: str,
     side: tuple[str, str, np.ndarray],
     measured: Float[np.ndarray, " n"],
@@ -160,7 +178,7 @@ def _density(
     return counts[column, line]
 
 
-def r_intervals(run: Run, split: str) -> Panel:
+def r_intervals(run: Judged, split: str) -> Panel:
     """Draw r of every model with its interval, beside no skill (0) and the noise ceiling."""
     metrics = run.metrics
     results = [result for result in metrics.results if result.split == split]

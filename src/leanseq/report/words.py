@@ -67,8 +67,8 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?" else ".")
 
 
-def verdict(gain: Score) -> str:
-    """Judge the network against a baseline by the interval of their difference in r.
+def verdict(gain: Score, who: str = "The network") -> str:
+    """Judge a model against a baseline by the interval of their difference in r.
 
     Examples
     --------
@@ -76,26 +76,31 @@ def verdict(gain: Score) -> str:
     'There is no evidence of a gain'
     """
     if gain.low > 0:
-        return "The network is clearly better"
+        return f"{who} is clearly better"
     if gain.high < 0:
-        return "The network is clearly worse"
+        return f"{who} is clearly worse"
     return "There is no evidence of a gain"
 
 
-def headline(metrics: Metrics) -> list[str]:
+def headline(metrics: Metrics, name: str = "", who: str = "The network") -> list[str]:
     """Answer in a few sentences how well the network predicts, and whether it was worth training.
 
     A network whose loss shows no skill is said to have none, however good its r.
+
+    Parameters
+    ----------
+    metrics
+        Of the run.
+    name, who
+        How it is called first, by default by its architecture, and then.
     """
-    split = metrics.splits[0]
+    split, name = metrics.splits[0], name or metrics.network
     network = metrics.result(metrics.network, split)
     if network is None or network.r is None:
-        return [
-            f"{metrics.network} gives every {SPLITS.get(split, split)} sequence the same value: nothing was learned."
-        ]
+        return [f"{name} gives every {SPLITS.get(split, split)} sequence the same value: nothing was learned."]
     r = network.r
     answer = [
-        f"{metrics.network} predicts {network.n:,} {SPLITS.get(split, split)} sequences with r = {number(r.value)} "
+        f"{name} predicts {network.n:,} {SPLITS.get(split, split)} sequences with r = {number(r.value)} "
         f"(95% interval {number(r.low)} to {number(r.high)})."
     ]
     if network.share is not None and metrics.ceiling is not None:
@@ -104,7 +109,7 @@ def headline(metrics: Metrics) -> list[str]:
         if told := _reached(metrics.result(name, split)):
             answer.append(told)
         if gain := metrics.gain(split, name):
-            answer.append(f"{verdict(gain)}: the difference in r is {interval(gain, sign=True)}.")
+            answer.append(f"{verdict(gain, who)}: the difference in r is {interval(gain, sign=True)}.")
     kept = metrics.result(metrics.network, "valid")  # the no-skill levels are those of the validation rows
     loss = kept.scores[metrics.loss.lower()] if kept else None
     if loss is not None and loss.value >= metrics.no_skill.get(CONSTANT, math.inf):

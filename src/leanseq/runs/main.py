@@ -13,7 +13,7 @@ import polars as pl
 from ..apply.bundle import Model, load, save
 from ..baselines import SETS, TREES
 from ..baselines.boosted_trees import library
-from ..data.summary import fingerprint, summarise
+from ..data.summary import fingerprint
 from ..data.table import Table, read_table
 from ..errors import InputError
 from ..files import atomic_path, write_json
@@ -38,6 +38,7 @@ from .folder import (
     write_record,
 )
 from .job import Job, make_job
+from .prepare import describe
 from .scores import evaluate
 from .settings import Settings, read_budget
 
@@ -130,7 +131,7 @@ def train(
         say(f"{folder} is finished already; nothing to do")
         _finish(folder)
         return read_run(folder, machine.device)
-    facts = _facts(table, job)
+    facts = describe(table, job.prepared)
     for name, words in [*facts["lines"], *facts["choices"]]:
         say(f"{name:<22}{words}")
     if record is None:
@@ -168,27 +169,6 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
     import json
 
     return Run(folder, load(folder, device=device), json.loads((folder / METRICS).read_text(encoding="utf-8")))
-
-
-def _facts(table: Table, job: Job) -> dict[str, Any]:
-    """Content of `data.json`: what the table holds and what was chosen for it."""
-    summary, prepared = summarise(table), job.prepared
-    construct = f"{prepared.construct.name}, {prepared.construct_words}"
-    choices = [("construct", f"{construct}; window {prepared.construct.length} bp")]
-    if prepared.misfits:
-        choices.append(("without adapters", f"{prepared.misfits:,} rows, kept"))
-    choices += [("split", prepared.split_words), ("leakage", prepared.leakage.words)]
-    return {
-        "summary": summary.to_dict(),
-        "lines": summary.lines(),
-        "choices": choices,
-        "construct": prepared.construct.to_dict(),
-        "construct_words": construct,
-        "misfits": prepared.misfits,
-        "split_words": prepared.split_words,
-        "leakage_words": prepared.leakage.words,
-        "leaked": prepared.leakage.share,
-    }
 
 
 def _plan(

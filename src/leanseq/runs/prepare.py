@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -13,6 +14,7 @@ from jaxtyping import Int64, UInt8
 from ..data.construct import BUILT_IN, MATCH_SHARE, Construct, infer, read_construct
 from ..data.homology import constant_ends, homology_groups, identical_groups, inserts
 from ..data.splits import Leakage, Split, leakage, nested_subsets, split_by_column, split_by_group
+from ..data.summary import summarise
 from ..data.table import Table
 from ..errors import InputError
 from ..training.inputs import Examples
@@ -92,6 +94,27 @@ def prepare(table: Table, settings: DataSettings) -> Prepared:
         examples=Examples(construct.windows(table.sequences), values, weight / weight[split.train].mean()),
         misfits=int((~construct.matches(table.sequences)).sum()),
     )
+
+
+def describe(table: Table, prepared: Prepared) -> dict[str, Any]:
+    """Content of `data.json`: what the table holds and what was chosen for it."""
+    summary = summarise(table)
+    construct = f"{prepared.construct.name}, {prepared.construct_words}"
+    choices = [("construct", f"{construct}; window {prepared.construct.length} bp")]
+    if prepared.misfits:
+        choices.append(("without adapters", f"{prepared.misfits:,} rows, kept"))
+    choices += [("split", prepared.split_words), ("leakage", prepared.leakage.words)]
+    return {
+        "summary": summary.to_dict(),
+        "lines": summary.lines(),
+        "choices": choices,
+        "construct": prepared.construct.to_dict(),
+        "construct_words": construct,
+        "misfits": prepared.misfits,
+        "split_words": prepared.split_words,
+        "leakage_words": prepared.leakage.words,
+        "leaked": prepared.leakage.share,
+    }
 
 
 @contextmanager

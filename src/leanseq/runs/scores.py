@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import polars as pl
 from jaxtyping import Float, Int64
 
 from ..apply.bundle import Model
-from ..baselines import BASELINES, CONSTANT, SETS, TREES, BoostedTrees, column
+from ..baselines import BASELINES, CONSTANT, SETS, TREES, Baseline, BoostedTrees, column
 from ..data.construct import Construct
 from ..data.motifs import Motif, yeast_motifs
 from ..data.table import Table
@@ -59,29 +59,9 @@ def evaluate(
     own = _answer(model, prepared, asked, seconds)
     answers = [own, *baseline_answers(prepared, model.objective, asked, baselines)]
     ceiling = noise_ceiling(table.frame)
-    train, results, differences = prepared.examples.expression[prepared.split.train], [], []
-    start = 0
-    for split, rows in parts.items():
-        if not len(rows):
-            continue
-        place = slice(start, start := start + len(rows))
-        here = [replace(a, expression=a.expression[place], kl=None if a.kl is None else a.kl[place]) for a in answers]
-        examples, groups = prepared.examples.take(rows), prepared.groups[rows]
-        results += [score(answer, split, examples, groups, ceiling.r) for answer in here]
-        others = (answer for answer in here[1:] if answer.model != CONSTANT)  # its r is undefined
-        differences += [difference(split, here[0], other, examples, groups) for other in others]
-    frame = pl.DataFrame(
-        {
-            "row": asked + 1,
-            "split": ["valid"] * len(parts["valid"]) + ["test"] * len(parts["test"]),
-            "group": prepared.groups[asked],
-            "expression": prepared.examples.expression[asked],
-            "prediction": own.expression,
-            **{column(answer.model): answer.expression for answer in answers[1:]},
-        }
-    )
-    if "id" in table.frame.columns:
-        frame = frame.insert_column(0, table.frame["id"][asked])
+    train = prepared.examples.expression[prepared.split.train]
+    results, differences = tabulate(answers, parts, prepared, ceiling.r)
+    frame = prediction_frame(answers, parts, prepared, table)
     with atomic_path(folder / PREDICTIONS) as path:
         frame.write_parquet(path)
     metrics = {
@@ -101,6 +81,56 @@ def evaluate(
     }
     write_json(folder / METRICS, metrics)
     return metrics
+
+
+def tabulate(
+    answers: Sequence[Answer],
+    parts: Mapping[str, Int64[np.ndarray, " rows"]],
+    prepared: Prepared,
+    ceiling: float | None,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Scores of every answer on each part, and differences in r of the first to the others.
+
+    Parameters
+    ----------
+    answers
+        About the rows of all parts, one part after the other.
+    parts
+        Name of a split -> its rows.
+    prepared
+        The table.
+    ceiling
+        Noise ceiling of r.
+    """
+    results, differences, start = [], [], 0
+    for split, rows in parts.items():
+        if not len(rows):
+            continue
+        place = slice(start, start := start + len(rows))
+        here = [replace(a, expression=a.expression[place], kl=None if a.kl is None else a.kl[place]) for a in answers]
+        examples, groups = prepared.examples.take(rows), prepared.groups[rows]
+        results += [score(answer, split, examples, groups, ceiling) for answer in here]
+        others = (answer for answer in here[1:] if answer.model != CONSTANT)  # its r is undefined
+        differences += [difference(split, here[0], other, examples, groups) for other in others]
+    return results, differences
+
+
+def prediction_frame(
+    answers: Sequence[Answer], parts: Mapping[str, Int64[np.ndarray, " rows"]], prepared: Prepared, table: Table
+) -> pl.DataFrame:
+    """Content of `predictions.parquet`: the first answer is the prediction, the others have their own columns."""
+    asked = np.concatenate(list(parts.values()))
+    frame = pl.DataFrame(
+        {
+            "row": asked + 1,
+            "split": [split for split, rows in parts.items() for _ in rows],
+            "group": prepared.groups[asked],
+            "expression": prepared.examples.expression[asked],
+            "prediction": answers[0].expression,
+            **{column(answer.model): answer.expression for answer in answers[1:]},
+        }
+    )
+    return frame.insert_column(0, table.frame["id"][asked]) if "id" in table.frame.columns else frame
 
 
 def _answer(model: Model, prepared: Prepared, rows: np.ndarray, seconds: float) -> Answer:
@@ -126,21 +156,26 @@ def baseline_answers(
 
     The ridge's penalty and the number of trees are chosen on the validation rows, which flatters them a little there.
     """
-    train, valid = (prepared.examples.take(part) for part in prepared.split[:2])
-    asked = prepared.examples.take(rows)
-    out = []
+    asked, out = prepared.examples.take(rows), []
+    train = prepared.examples.expression[prepared.split.train]
     for name in baselines:
-        kind, began = BASELINES[name], time.perf_counter()
-        fitted = train.codes, train.expression, valid.codes, valid.expression, train.weight
-        if kind is BoostedTrees:
-            model = BoostedTrees.fit(*fitted, motifs=_motifs(prepared.construct))
-        else:
-            model = kind.fit(*fitted)
+        began = time.perf_counter()
+        model = fit_baseline(name, prepared)
         seconds = time.perf_counter() - began
         known = name == CONSTANT and objective.kind == "kl"
-        kl = objective.constant_losses(train.expression, asked.expression) if known else None
+        kl = objective.constant_losses(train, asked.expression) if known else None
         out.append(Answer(name, np.asarray(model.predict(asked.codes), dtype=np.float64), kl, seconds))
     return out
+
+
+def fit_baseline(name: str, prepared: Prepared) -> Baseline:
+    """Train a baseline, a key of `BASELINES`, on the training rows; validation rows choose its options."""
+    train, valid = (prepared.examples.take(part) for part in prepared.split[:2])
+    fitted = train.codes, train.expression, valid.codes, valid.expression, train.weight
+    kind = BASELINES[name]
+    if kind is BoostedTrees:
+        return BoostedTrees.fit(*fitted, motifs=_motifs(prepared.construct))
+    return kind.fit(*fitted)
 
 
 def _motifs(construct: Construct) -> tuple[Motif, ...]:

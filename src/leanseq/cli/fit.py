@@ -1,0 +1,100 @@
+"""`leanseq fit`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from ..runs.settings import DataSettings
+from .study import Flag, Placed, Workers, asked_layout, carry_out, read_resources
+
+
+def fit(
+    table: Path,
+    *,
+    budget: str = "15m",
+    seed: int = 0,
+    output: Path | None = None,
+    store: Path = Path("runs/store"),
+    retry: Flag = False,
+    data: Annotated[DataSettings, Parameter(name="*", group=Group("Data", sort_key=1))] = DataSettings(),  # noqa: B008
+    workers: Placed = Workers(),  # noqa: B008
+) -> None:
+    """Make the best model of a table that a time budget allows, and say how good it is.
+
+    Checks and splits the table, trains boosted trees, a k-mer ridge and as many small networks as fit into the budget,
+    weighs them on validation rows, calibrates intervals and looks at the test rows once. Stop it as you like: the same
+    command continues. A larger budget goes on from a smaller one.
+
+    Parameters
+    ----------
+    table
+        TSV, CSV (plain or gzipped) or Parquet with `sequence` and `expression`.
+    budget
+        Time to spend, such as 15m or 1h.
+    seed
+        Seed of the first network; the others follow.
+    output
+        Folder of the model and its report; by default `runs/fit/NAME`.
+    store
+        Folder of all runs, shared with plans and studies.
+    retry
+        Try failed runs again.
+    """
+    from ..data.table import read_table
+    from ..errors import InputError
+    from ..lab.fit_page import write_fit
+    from ..lab.fitting import assemble
+    from ..lab.lines import train_baselines
+    from ..lab.members import best_length, budget_of, load_networks, members_plan, pilots_plan
+    from ..lab.recipe import narrow
+    from ..lab.record import begin, claim, finish
+    from ..lab.subsets import TABLE, keep, with_split
+    from ..runs.folder import check_writable
+    from ..runs.prepare import describe, prepare
+    from ..runs.settings import read_budget
+    from ..study.engine import Layout, cores
+    from .progress import say
+
+    if seed < 0:
+        raise InputError(f"--seed is {seed}, expected 0 or more")
+    if workers.scheduler is not None:
+        raise InputError("--budget is measured on this machine, which --scheduler does not use; leave it out")
+    seconds = read_budget(budget)
+    read_resources(workers.resources)
+    layout = asked_layout(workers, 2) or Layout(cores(), 1)
+    check_writable(store)
+    measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
+    asked, data = data, narrow(measured, data)
+    prepared = prepare(measured, data)
+    folder = output or Path("runs/fit") / table.name.split(".")[0]
+    check_writable(folder)
+    facts = describe(measured, prepared)
+    for name, value in [*facts["lines"], *facts["choices"]]:
+        say(f"{name:<22}{value}")
+    record = begin(measured, asked, budget, seed)
+    split = with_split(measured, prepared)
+    claim(folder, split)
+    rows = keep(split, folder / TABLE)
+    baselines = train_baselines(rows, prepared, folder, say)
+    left = seconds - sum(each.seconds for each in baselines.values())
+    paid = budget_of(rows, data, left, layout, store, folder)
+    placed = replace(workers, processes=layout.processes, threads=layout.threads)
+    length, plans = paid.lengths[0], []
+    if len(paid.lengths) > 1:
+        pilots = pilots_plan(rows, data, paid, seed)
+        plans.append(pilots)
+        carry_out(pilots, store, placed, retry=retry, name="pilots")
+        length = best_length(pilots, paid, store)
+    planned = members_plan(rows, data, length, paid.members(length), seed)
+    say(f"{'networks':<22}{len(planned.units)}, {planned.units[0].settings.recipe.epochs} epochs each")
+    carry_out(planned, store, placed, retry=retry, name="fit")
+    networks = load_networks([planned, *plans], store)
+    fitted = assemble(measured, prepared, networks, baselines)
+    record = finish(record, planned, [each for group in (*networks.values(), baselines.values()) for each in group])
+    for line in write_fit(fitted, measured, prepared, record, folder):
+        print(line)
+    print(f"model: {folder}; report: {folder / 'report.html'}")

@@ -1,0 +1,263 @@
+"""`leanseq fit`: baselines and networks, weighed on validation rows, as one model that is scored once on test rows."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import leanseq
+from leanseq.baselines import BASELINES, RIDGE, TREES
+from leanseq.cli import main
+from leanseq.data.table import read_table
+from leanseq.evaluation.metrics import pearson
+from leanseq.lab import members, recipe
+from leanseq.lab.fit_page import answer
+from leanseq.lab.fitting import ENSEMBLE, NETWORKS, Trained, assemble
+from leanseq.lab.lines import train_baselines
+from leanseq.lab.members import LENGTHS, Budget, members_plan, pilots_plan
+from leanseq.lab.recipe import narrow
+from leanseq.lab.record import claim
+from leanseq.lab.stack import held_out, stack
+from leanseq.lab.subsets import TABLE, keep, with_split
+from leanseq.runs.prepare import prepare
+from leanseq.runs.settings import DataSettings
+from toy import rows
+
+DATA = DataSettings(valid="80", test="60")
+SPLIT = ["--valid", 80, "--test", 60]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fit")
+    rows(400).write_csv(folder / "toy.tsv", separator="\t")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(place):
+    return narrow(read_table(place / "toy.tsv"), DATA)
+
+
+@pytest.fixture(scope="module")
+def table(place, data):
+    measured = read_table(place / "toy.tsv")
+    return keep(with_split(measured, prepare(measured, data)), place / TABLE)
+
+
+def test_weights_are_those_of_least_squares_and_never_negative():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(5, 2, 500)
+    good, noisy, opposite = truth + rng.normal(0, 1, 500), truth + rng.normal(0, 2, 500), 10 - truth
+    found = stack(np.stack([good, noisy]), truth)
+    assert found.weights[0] > 2 * found.weights[1] > 0
+    assert pearson(truth, found.of(np.stack([good, noisy]))) > pearson(truth, good)
+    assert stack(np.stack([opposite, good]), truth).weights[0] == 0
+    assert found.of(np.stack([good, noisy])).mean() == pytest.approx(truth.mean())
+
+
+def test_held_out_weights_never_saw_the_group():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0, 1, 60)
+    predictions, groups = rng.normal(0, 1, (3, 60)), np.repeat(np.arange(20), 3)
+    before = held_out(predictions, truth, groups)
+    for group in (0, 7):
+        changed = np.where(groups == group, truth + 100, truth)
+        np.testing.assert_array_equal(held_out(predictions, changed, groups)[groups == group], before[groups == group])
+        assert (held_out(predictions, changed, groups)[groups != group] != before[groups != group]).any()
+    assert (held_out(predictions, truth, groups, seed=1) != before).any()
+
+
+def test_the_window_is_the_longest_row_unless_it_is_set(place):
+    table = read_table(place / "toy.tsv")
+    assert narrow(table, DATA).length == 17 + 40 + 13
+    assert narrow(table, DataSettings(length=90)).length == 90
+
+
+def test_more_time_buys_more_networks_never_fewer():
+    for length in LENGTHS:
+        counts = [Budget(seconds, 100.0, 2).members(length) for seconds in (200.0, 400.0, 800.0, 1600.0, 1e6)]
+        assert counts == sorted(counts)
+        assert counts[-1] == members.MOST
+    assert Budget(60.0, 100.0, 2).lengths == (0.25, 0.5)
+    assert Budget(-5.0, 100.0, 2).lengths == (0,)
+    assert Budget(400.0, 100.0, 1).members(1.0) < Budget(400.0, 100.0, 2).members(1.0)
+
+
+def test_networks_of_a_larger_ensemble_are_those_of_a_smaller_one_and_more(table, data):
+    few, many = (members_plan(table, data, 0.5, count, 3) for count in (2, 4))
+    assert [unit.key for unit in many.units][:2] == [unit.key for unit in few.units]
+    assert len({unit.key for unit in many.units}) == 4
+    pilots = pilots_plan(table, data, Budget(500.0, 100.0, 2), 3)
+    epochs = [unit.settings.recipe.epochs for unit in pilots.units]
+    assert epochs == sorted(epochs, reverse=True)  # the longest begins first
+    assert few.units[0].key == pilots.units[1].key
+    assert all(unit.settings.data.length == 70 for unit in pilots.units)
+
+
+@pytest.fixture(scope="module")
+def baselines(table, place, data):
+    told = []
+    found = train_baselines(table, prepare(read_table(place / "toy.tsv"), data), place / "kept", told.append)
+    assert [line.split("  ")[0] for line in told] == ["boosted trees", "k-mer ridge", "GC content"]
+    return found
+
+
+def test_baselines_are_trained_once_and_again_where_rows_differ_or_a_file_is_damaged(
+    table, place, data, baselines, monkeypatch
+):
+    from leanseq.lab import lines
+
+    trained, really = [], lines.fit_baseline
+
+    def train(name, prepared):
+        trained.append(name)
+        return baselines[name].model if prepared.construct.length == 70 else really(name, prepared)
+
+    monkeypatch.setattr(lines, "fit_baseline", train)
+    prepared = prepare(read_table(place / "toy.tsv"), data)
+    again = train_baselines(table, prepared, place / "kept", lambda line: None)
+    assert not trained
+    codes = prepared.examples.codes
+    for name, each in again.items():
+        np.testing.assert_array_equal(each.model.predict(codes), baselines[name].model.predict(codes))
+        assert each.seconds == baselines[name].seconds
+    (place / "kept" / "baselines" / "boosted_trees.json").write_text("{}")
+    train_baselines(table, prepared, place / "kept", lambda line: None)
+    assert trained == [TREES]
+    trained.clear()
+    wider = prepare(read_table(place / "toy.tsv"), DataSettings(length=80, valid="80", test="60"))
+    train_baselines(table, wider, place / "kept", lambda line: None)
+    assert trained == list(BASELINES)
+
+
+def test_without_networks_the_baselines_are_weighed(place, data, baselines):
+    measured = read_table(place / "toy.tsv")
+    prepared = prepare(measured, data)
+    fitted = assemble(measured, prepared, {}, baselines)
+    assert set(fitted.metrics["weights"]) == {TREES, RIDGE}
+    assert fitted.ensemble.networks == ()
+    test = prepared.split.test
+    sequences = measured.sequences.gather(test).to_list()
+    said = fitted.ensemble.answer(sequences)
+    shown = fitted.predictions.filter(split="test")
+    np.testing.assert_allclose(shown["prediction"], said.prediction)
+    np.testing.assert_allclose(shown["low"], said.low)
+    assert fitted.metrics["unfamiliar"]["test"] == np.mean([bool(each) for each in said.unfamiliar])
+    inside = ((shown["low"] <= shown["expression"]) & (shown["expression"] <= shown["high"])).mean()
+    assert fitted.metrics["coverage"]["test"]["value"] == pytest.approx(inside)
+
+
+def test_without_test_rows_the_validation_rows_are_told(place, baselines, tmp_path):
+    measured = read_table(place / "toy.tsv")
+    prepared = prepare(measured, narrow(measured, DataSettings(valid="80", test="0")))
+    fitted = assemble(measured, prepared, {}, baselines)
+    assert list(fitted.metrics["coverage"]) == ["valid"]
+    assert {each["split"] for each in fitted.metrics["results"]} == {"valid"}
+    assert answer(fitted.metrics)[0].startswith("The ensemble predicts 80 validation sequences")
+
+
+def test_a_part_that_counts_for_nothing_is_left_out(place, data, baselines):
+    measured = read_table(place / "toy.tsv")
+    prepared = prepare(measured, data)
+    ridge = baselines[RIDGE].model
+    silent = replace(ridge, weights=0 * ridge.weights)
+    fitted = assemble(measured, prepared, {}, {**baselines, RIDGE: Trained(silent, 1.0)})
+    assert fitted.metrics["weights"][RIDGE] == 0
+    assert list(fitted.ensemble.baselines) == [TREES]
+
+
+def call(*words):
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", *map(str, words)])
+    return stopped.value.code or 0
+
+
+def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(recipe, "EPOCHS", 0.4)
+    words = ["toy.tsv", *SPLIT, "--budget", "2m", "--processes", 1, "--store", "s", "--output", "out"]
+    monkeypatch.setattr(members, "MOST", 2)
+    assert call(*words) == 0
+    out, err = capsys.readouterr()
+    assert "boosted trees         validation r" in err
+    assert re.search(r"The ensemble predicts 60 test sequences with r = 0\.\d+", out)
+    metrics = json.loads((place / "out" / "metrics.json").read_text())
+    models = [each["model"] for each in metrics["results"] if each["split"] == "test"]
+    assert models[:2] == [ENSEMBLE, NETWORKS]
+    assert models[3:] == list(BASELINES)
+    used = [pl.read_parquet(path) for path in (place / "s").glob("*/predictions.parquet")]
+    assert {split for frame in used for split in frame["split"]} == {"valid"}  # networks never see a test row
+    predictions = pl.read_parquet(place / "out" / "predictions.parquet").filter(split="test")
+    table = read_table(place / "toy.tsv")
+    sequences = table.sequences.gather(predictions["row"].cast(pl.Int64) - 1).to_list()
+    model = leanseq.load(place / "out")
+    np.testing.assert_allclose(model.predict(sequences), predictions["prediction"], atol=1e-5)
+    assert model.predict(sequences[:1])[0] == pytest.approx(model.answer(sequences[:1]).prediction[0])
+    page = (place / "out" / "report.html").read_text()
+    assert "The ensemble predicts 60 test sequences" in page
+    assert page.count("<svg") >= 5
+    record = json.loads((place / "out" / "fit.json").read_text())
+    assert record["command"] == "leanseq fit toy.tsv --budget 2m --valid 80 --test 60"
+    assert record["members"] == 2
+    shown = place / "shown.tsv"
+    pl.DataFrame({"sequence": sequences[:3]}).write_csv(shown, separator="\t")
+    with pytest.raises(SystemExit):
+        main(["predict", "out", "shown.tsv"])
+    assert capsys.readouterr().out.splitlines()[0].split("\t") == [
+        "sequence", "prediction", "low", "high", "spread", "unfamiliar",
+    ]  # fmt: skip
+    before = {path.name: path.stat().st_mtime_ns for path in (place / "s").iterdir()}
+    assert call(*words) == 0
+    assert capsys.readouterr().out == out
+    assert {path.name: path.stat().st_mtime_ns for path in (place / "s").iterdir()} == before
+    assert call(*words, "--seed", 5) == 0
+    assert json.loads((place / "out" / "fit.json").read_text())["runs"] != record["runs"]
+
+
+WRONG = {
+    "seed": (["--seed", "-1"], "--seed is -1, expected 0 or more"),
+    "budget": (["--budget", "soon"], "--budget is 'soon', expected a time such as"),
+    "scheduler": (["--scheduler", "tcp://x"], "--budget is measured on this machine"),
+    "processes": (["--processes", "-1"], "--processes is -1, expected 0 or more"),
+    "resources": (["--resources", "GPU"], "--resources 'GPU': expected NAME=NUMBER, such as GPU=1"),
+    "store": (["--store", "toy.tsv/store"], "toy.tsv/store: cannot write a run here"),
+    "output": (["--output", "toy.tsv/out"], "toy.tsv/out: cannot write a run here"),
+    "table": (["--expression-column", "y"], "toy.tsv"),
+    "rows": (["--valid", "390"], "toy.tsv"),
+    "no-table": (["--sequence-column", "dna"], "toy.tsv"),
+}
+
+
+def test_no_other_model_is_lost(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows(400).write_csv(tmp_path / "toy.tsv", separator="\t")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes.txt").write_text("mine")
+    assert call("toy.tsv", "--output", "other") == 2
+    assert "other: holds something else than a fit; choose another --output" in capsys.readouterr().err
+    measured = read_table(tmp_path / "toy.tsv")
+    split = with_split(measured, prepare(measured, narrow(measured, DataSettings())))
+    keep(split, tmp_path / "out" / TABLE)
+    claim(tmp_path / "out", split)
+    before = (tmp_path / "out" / TABLE).read_bytes()
+    assert call("toy.tsv", "--output", "out", "--split-seed", 3) == 2
+    assert "out: holds a fit of other rows, or of another split of these" in capsys.readouterr().err
+    assert (tmp_path / "out" / TABLE).read_bytes() == before
+    assert [path.name for path in other.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG.values(), ids=WRONG)
+def test_bad_input_gets_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    rows(400).write_csv(tmp_path / "toy.tsv", separator="\t")
+    assert call("toy.tsv", *words) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.tsv"]
