@@ -68,6 +68,7 @@ def test_only_the_command_line_prints_and_nothing_unpickles(path):
         "from leanseq.cli import main; main(['study', 'run', '--help'])",
         "from leanseq.cli import main; main(['tune', '--help'])",
         "from leanseq.cli import main; main(['plan', '--help'])",
+        "from leanseq.cli import main; main(['fit', '--help'])",
     ],
 )
 def test_torch_polars_and_sklearn_stay_out_of_start_up(code):

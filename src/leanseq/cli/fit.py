@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
 
 from ..runs.settings import DataSettings
-from .study import Flag, Placed, Workers, asked_layout, carry_out, read_resources
+from .study import Flag, Workers, asked_layout, carry_out
 
 
 def fit(
@@ -20,8 +19,9 @@ def fit(
     output: Path | None = None,
     store: Path = Path("runs/store"),
     retry: Flag = False,
+    processes: int = 0,
+    threads: int = 0,
     data: Annotated[DataSettings, Parameter(name="*", group=Group("Data", sort_key=1))] = DataSettings(),  # noqa: B008
-    workers: Placed = Workers(),  # noqa: B008
 ) -> None:
     """Make the best model of a table that a time budget allows, and say how good it is.
 
@@ -43,6 +43,10 @@ def fit(
         Folder of all runs, shared with plans and studies.
     retry
         Try failed runs again.
+    processes
+        Networks that are trained at the same time; 0 for one on each core.
+    threads
+        Processor threads of each; 0 shares the cores out.
     """
     from ..data.table import read_table
     from ..errors import InputError
@@ -61,11 +65,8 @@ def fit(
 
     if seed < 0:
         raise InputError(f"--seed is {seed}, expected 0 or more")
-    if workers.scheduler is not None:
-        raise InputError("--budget is measured on this machine, which --scheduler does not use; leave it out")
     seconds = read_budget(budget)
-    read_resources(workers.resources)
-    layout = asked_layout(workers, 2) or Layout(cores(), 1)
+    layout = asked_layout(Workers(processes, threads), 2) or Layout(cores(), 1)
     check_writable(store)
     measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
     asked, data = data, narrow(measured, data)
@@ -75,6 +76,7 @@ def fit(
     facts = describe(measured, prepared)
     for name, value in [*facts["lines"], *facts["choices"]]:
         say(f"{name:<22}{value}")
+    say(f"{'time':<22}about {budget}: baselines first, then networks; the same command goes on if it is stopped")
     record = begin(measured, asked, budget, seed)
     split = with_split(measured, prepared)
     claim(folder, split)
@@ -82,7 +84,7 @@ def fit(
     baselines = train_baselines(rows, prepared, folder, say)
     left = seconds - sum(each.seconds for each in baselines.values())
     paid = budget_of(rows, data, left, layout, store, folder)
-    placed = replace(workers, processes=layout.processes, threads=layout.threads)
+    placed = Workers(*layout)
     length, plans = paid.lengths[0], []
     if len(paid.lengths) > 1:
         pilots = pilots_plan(rows, data, paid, seed)
