@@ -71,6 +71,7 @@ def render(run: Run) -> str:
         environment()
         .get_template("report.html")
         .render(
+            version=run.info["leanseq"],
             info=run.info,
             metrics=metrics,
             words=run.words,
