@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -115,6 +116,11 @@ def test_every_score_gets_the_same_quantile() -> None:
 )
 def test_each_kind_of_odd_sequence_is_named(fitted: Familiarity, insert: str, reason: str) -> None:
     assert fitted.reasons(windows([insert])) == [reason]
+
+
+def test_repeats_are_named_only_where_words_are_odd(fitted: Familiarity) -> None:
+    lenient = replace(fitted, limits=(99.0,) * 4, repeats=0.1)
+    assert lenient.reasons(windows(["CA" * 30])) == [""]
 
 
 def test_words_that_training_rows_lack_are_odd() -> None:

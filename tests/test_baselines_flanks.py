@@ -42,6 +42,32 @@ def test_no_flanks_where_rows_share_nothing_or_everything() -> None:
     assert (left.left, left.right) == (LEFT, "")
 
 
+def test_as_many_letters_may_differ_as_do_in_some_rows() -> None:
+    codes = windows(library(500))
+    codes[:4, 4:27:3] ^= 1  # four rows with 8 other letters in the left flank
+    assert find_flanks(codes).altered == (6, 1)  # no more than a quarter of it
+    codes[:4, 4:27:3] ^= 1
+    codes[:4, 8:27:5] ^= 1
+    assert find_flanks(codes).altered == (4, 1)
+
+
+def test_n_are_no_flank() -> None:
+    assert find_flanks(encode(library(50), 90)) == Flanks("", "", 90, 0)
+
+
+def test_an_adapter_of_some_rows_is_no_flank() -> None:
+    rows = library(100)
+    rows[:90] = [insert[:-13] + RIGHT for insert in rows[:90]]
+    assert find_flanks(encode(rows)) == Flanks("", "", 60, 0)
+
+
+def test_a_barcode_in_a_flank_ends_it() -> None:
+    inserts = library(300)
+    rows = [PLASMID + inserts[i - 1][:12] + LEFT + inserts[i] + RIGHT for i in range(300)]
+    found = find_flanks(encode(rows))
+    assert (found.left, found.right, found.start, found.end) == (LEFT, RIGHT, 73, 13)
+
+
 def test_the_variable_part_is_cut_out() -> None:
     flanks = Flanks("AACCGGTT", "GGGTTTAA", start=14, end=8, altered=(1, 0))
     rows = [
@@ -58,10 +84,13 @@ def test_the_variable_part_is_cut_out() -> None:
 
 
 def test_a_flank_may_reach_out_of_the_window() -> None:
-    flanks = Flanks("AACCGGTTCCAA", "GGGTTTAACCGG", start=24, end=12, altered=(1, 1))
-    part = cut(encode(["GGTTCCAATTTTTTTGGGTTTAA", "GGTTCCAATTTTGGGTTTAACCGG"], 24), flanks)
+    flanks = Flanks("CCTTAACCGGTTCCAA", "GGGTTTAACCGGAATT", start=32, end=16, altered=(1, 1))
+    part = cut(encode(["AACCGGTTCCAATTTTTTTGGGTTTAACCGG", "AACCGGTTCCAATTTTGGGTTTAACCGGAATT"], 32), flanks)
     assert [row.strip("N") for row in decode(part.codes)] == ["TTTTTTT", "TTTT"]
     assert part.altered.tolist() == [[1, 0], [0, 0]]  # N before the first row stands where the flank has a letter
+    short = cut(encode(["AACCGGTTCCAACG", "ATCCGGTTCCAATT"]), Flanks("AACCGGTTCCAA" * 2, "", 2, 0, (1, 0)))
+    assert short.bp.tolist() == [2, 2]
+    assert short.altered.tolist() == [[0, 0], [1, 0]]
 
 
 def test_n_before_a_row_stand_for_no_letter() -> None:

@@ -19,6 +19,8 @@ WORD = 8
 """Shortest constant flank that is recognised, bp: random inserts share no word of this length."""
 FLANK = 24
 """Letters of each constant flank that are compared, those next to the variable part, bp."""
+INSIDE = 12
+"""Letters of a flank that tell it from other sequence, bp: the rest may stand outside the window."""
 CONSTANT = 0.99
 """Share of the rows that hold a word of a constant flank."""
 TAIL = 0.001
@@ -130,7 +132,7 @@ def _joined(words: UInt8[np.ndarray, "words word"]) -> str:
 
 def _alterable(altered: np.ndarray, flank: str) -> int:
     """Letters of a flank that may differ: a tenth, or as many as do, but no more than tell it from other sequence."""
-    return max(min(int(np.quantile(altered, 1 - TAIL)), 0), len(flank) // 10)
+    return max(min(int(np.quantile(altered, 1 - TAIL)), len(flank) // 4), len(flank) // 10)
 
 
 def _edges(codes: np.ndarray, flanks: Flanks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -150,11 +152,11 @@ def _edges(codes: np.ndarray, flanks: Flanks) -> tuple[np.ndarray, np.ndarray, n
 def _find(codes: np.ndarray, flank: str) -> tuple[np.ndarray, np.ndarray]:
     """Where in each row a flank fits best, the first place if there are several, and how many letters differ there.
 
-    The flank may start before the row, if a word of it stands inside: letters outside do not count.
+    The flank may begin before the row, where letters do not count, if `INSIDE` letters of it are inside.
     """
     n, length = codes.shape
-    places, before = length - len(flank) + 1, len(flank) - WORD
-    if length < WORD:
+    places, before = length - len(flank) + 1, max(len(flank) - INSIDE, 0)
+    if places + before < 1:
         return np.zeros(n, dtype=np.int64), np.full(n, len(flank))
     different = np.zeros((n, before + places), dtype=np.uint8)
     for letter, code in enumerate(encode([flank])[0]):
