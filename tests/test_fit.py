@@ -226,14 +226,26 @@ WRONG = {
     "store": (["--store", "toy.tsv/store"], "toy.tsv/store: cannot write a run here"),
     "output": (["--output", "toy.tsv/out"], "toy.tsv/out: cannot write a run here"),
     "table": (["--expression-column", "y"], "toy.tsv"),
-    "rows": (["--valid", "390"], "toy.tsv"),
+    "rows": (["--valid", "590"], "toy.tsv"),
+    "few": (["--valid", "49"], "toy.tsv: 49 validation rows, expected at least 50 to weigh models"),
     "no-table": (["--sequence-column", "dna"], "toy.tsv"),
 }
 
 
+def test_trees_that_cannot_be_grown_are_named_before_any_work(tmp_path, monkeypatch, capsys):
+    from leanseq.baselines import boosted_trees
+
+    def missing(name):
+        raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(boosted_trees, "import_module", missing)
+    assert call(tmp_path / "no.tsv") == 2
+    assert "cannot load LightGBM" in capsys.readouterr().err
+
+
 def test_no_other_model_is_lost(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    rows(400).write_csv(tmp_path / "toy.tsv", separator="\t")
+    rows(600).write_csv(tmp_path / "toy.tsv", separator="\t")
     other = tmp_path / "other"
     other.mkdir()
     (other / "notes.txt").write_text("mine")
@@ -253,7 +265,7 @@ def test_no_other_model_is_lost(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(("words", "message"), WRONG.values(), ids=WRONG)
 def test_bad_input_gets_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
-    rows(400).write_csv(tmp_path / "toy.tsv", separator="\t")
+    rows(600).write_csv(tmp_path / "toy.tsv", separator="\t")
     assert call("toy.tsv", *words) == 2
     err = capsys.readouterr().err
     assert message in err

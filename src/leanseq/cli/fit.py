@@ -48,6 +48,7 @@ def fit(
     threads
         Processor threads of each; 0 shares the cores out.
     """
+    from ..baselines.boosted_trees import library
     from ..data.table import read_table
     from ..errors import InputError
     from ..lab.fit_page import write_fit
@@ -55,7 +56,7 @@ def fit(
     from ..lab.lines import train_baselines
     from ..lab.members import best_length, budget_of, load_networks, members_plan, pilots_plan
     from ..lab.recipe import narrow
-    from ..lab.record import begin, claim, finish
+    from ..lab.record import begin, claim, enough, finish
     from ..lab.subsets import TABLE, keep, with_split
     from ..runs.folder import check_writable
     from ..runs.prepare import describe, prepare
@@ -66,11 +67,13 @@ def fit(
     if seed < 0:
         raise InputError(f"--seed is {seed}, expected 0 or more")
     seconds = read_budget(budget)
+    library()  # not only after the checks of a large table
     layout = asked_layout(Workers(processes, threads), 2) or Layout(cores(), 1)
     check_writable(store)
     measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
     asked, data = data, narrow(measured, data)
     prepared = prepare(measured, data)
+    enough(measured, prepared)
     folder = output or Path("runs/fit") / table.name.split(".")[0]
     check_writable(folder)
     facts = describe(measured, prepared)

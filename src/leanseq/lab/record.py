@@ -12,11 +12,30 @@ from ..data.summary import fingerprint
 from ..data.table import Table, read_table
 from ..errors import InputError
 from ..runs.folder import hardware, now
+from ..runs.prepare import Prepared
 from ..runs.settings import DataSettings
 from ..study.plan import Plan
 from ..training.cpu import Processor
 from .fitting import Trained
 from .subsets import TABLE
+
+FEWEST_VALID = 50
+"""Validation rows that weights and intervals need."""
+
+
+def enough(table: Table, prepared: Prepared) -> None:
+    """Refuse a split with too few validation rows, before anything is trained.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than `FEWEST_VALID`.
+    """
+    if (rows := len(prepared.split.valid)) < FEWEST_VALID:
+        raise InputError(
+            f"{table.path}: {rows} validation rows, expected at least {FEWEST_VALID} to weigh models and to calibrate "
+            f"intervals; give more with --valid, or train one network with leanseq train"
+        )
 
 
 def claim(folder: Path, rows: Table) -> None:
