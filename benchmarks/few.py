@@ -77,10 +77,12 @@ def main() -> None:
             if key in done:
                 continue
             folder, began = asked.work / key.replace(" ", "-"), time.perf_counter()
-            command = ["fit", str(asked.data / table), *split, "--budget", asked.budget, "--seed", str(100 * seed)]
+            command = ["fit", table, *split, "--budget", asked.budget, "--seed", str(100 * seed)]
             where = ["--output", str(folder), "--store", str(asked.work / "store")]
             code = "import sys; from leanseq.cli import main; main(sys.argv[1:])"
-            subprocess.run([sys.executable, "-c", code, *command, *where], check=True)
+            subprocess.run(
+                [sys.executable, "-c", code, "fit", str(asked.data / table), *command[2:], *where], check=True
+            )
             seconds = time.perf_counter() - began
             metrics = json.loads((folder / "metrics.json").read_text())
             record = json.loads((folder / "fit.json").read_text())
