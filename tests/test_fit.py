@@ -179,7 +179,7 @@ def call(*words):
 def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     monkeypatch.setattr(recipe, "EPOCHS", 0.4)
-    words = ["toy.tsv", *SPLIT, "--budget", "2m", "--processes", 1, "--store", "s", "--output", "out"]
+    words = ["toy.tsv", *SPLIT, "--budget", "9h", "--processes", 1, "--store", "s", "--output", "out"]
     monkeypatch.setattr(members, "MOST", 2)
     assert call(*words) == 0
     out, err = capsys.readouterr()
@@ -201,7 +201,7 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
     assert "The ensemble predicts 60 test sequences" in page
     assert page.count("<svg") >= 5
     record = json.loads((place / "out" / "fit.json").read_text())
-    assert record["command"] == "leanseq fit toy.tsv --budget 2m --valid 80 --test 60"
+    assert record["command"] == "leanseq fit toy.tsv --budget 9h --valid 80 --test 60"
     assert record["members"] == 2
     shown = place / "shown.tsv"
     pl.DataFrame({"sequence": sequences[:3]}).write_csv(shown, separator="\t")

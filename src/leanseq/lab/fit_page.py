@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 
 from .. import __version__
 from ..apply.ensemble import save_ensemble
-from ..baselines import GC, RIDGE, TREES
+from ..baselines import RIDGE, TREES
 from ..data.table import Table
 from ..files import atomic_path, write_json, write_text
 from ..report import figures, words
@@ -88,7 +88,6 @@ def _page(fitted: Fitted, said: list[str], table: Table, prepared: Prepared, rec
             metrics=judged.metrics,
             ridge=RIDGE,
             trees=TREES,
-            gc=GC,
             split=words.SPLITS.get(best, best),
             splits=[(split, words.SPLITS.get(split, split)) for split in judged.metrics.splits],
             dots=[figures.r_intervals(judged, split) for split in judged.metrics.splits],
