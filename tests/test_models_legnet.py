@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from leanseq.models import create
-from leanseq.models.legnet import LowRankBilinear, SqueezeExcite
+from leanseq.models.legnet import LowRankBilinear, SqueezeExcite, halve
 
 NAMES = ["legnet-dream2022", "legnet-optimized"]
 
@@ -50,6 +50,24 @@ def test_sizes_scale_the_widths(name):
     make = {size: create(name, channels=4, length=80, outputs=1, size=size) for size in ("full", "small", "tiny")}
     assert [make[size].widths[0] for size in make] == [256, 128, 64]
     assert make["tiny"].widths == (64, 32, 32, 16, 16, 16, 16)
+
+
+def test_halving_keeps_the_larger_neighbour_and_the_last_of_an_odd_number():
+    x = torch.tensor([[1.0, 4.0, -3.0, -2.0, -5.0]]).unsqueeze(2)
+    assert halve(x).squeeze().tolist() == [4.0, -2.0, -5.0]
+
+
+@pytest.mark.parametrize(("length", "positions"), [(1, 1), (80, 20), (81, 21), (83, 21)])
+def test_the_lean_form_pools_twice(length, positions):
+    network = create("legnet-lean", channels=4, length=length, outputs=3)
+    assert network.widths == (128, 64, 64, 64)
+    features = network.eval().features(torch.zeros(2, 4, length))
+    assert features.shape == (2, positions, 64) == (2, network.positions, 64)
+
+
+def test_the_lean_form_has_a_quarter_of_the_parameters():
+    network = create("legnet-lean", channels=5, length=110, outputs=18)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 494_290
 
 
 def plain(name, weights, x):

@@ -40,6 +40,7 @@ __all__ = [
 ARCHITECTURES = {
     "legnet-dream2022": "leanseq.models.legnet.LegNetDream2022",
     "legnet-optimized": "leanseq.models.legnet.LegNetOptimized",
+    "legnet-lean": "leanseq.models.legnet.LegNetLean",
 }
 """Networks: name -> class, called with channels, length, outputs, size and its options."""
 
@@ -54,6 +55,7 @@ MODIFICATIONS = {
 OPTIONS = {
     "legnet-dream2022": LegNetOptions,
     "legnet-optimized": LegNetOptions,
+    "legnet-lean": LegNetOptions,
     "embedding": EmbeddingOptions,
     "dilated": DilatedOptions,
     "transformer": TransformerOptions,

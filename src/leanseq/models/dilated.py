@@ -56,12 +56,14 @@ def insert(network: LegNet, options: DilatedOptions) -> None:
     InputError
         If there is not one rate for each block.
     """
-    if len(options.rates) != len(network.blocks):
+    # the default is of the published networks, with six blocks
+    rates = options.rates[: len(network.blocks)] if options.rates == DilatedOptions().rates else options.rates
+    if len(rates) != len(network.blocks):
         raise InputError(
-            f"option dilated.rates has {len(options.rates)} rates, expected one for each of the "
+            f"option dilated.rates has {len(rates)} rates, expected one for each of the "
             f"{len(network.blocks)} blocks"
         )
-    for block, rate in zip(network.blocks, options.rates, strict=True):
+    for block, rate in zip(network.blocks, rates, strict=True):
         block = cast(Block, block)
         unit = block.local if options.place == "first" else block.resize
         if rate > 1 and options.ratio > 0:

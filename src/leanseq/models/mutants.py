@@ -19,8 +19,8 @@ from .legnet import Block, LegNet
 
 
 def saves(network: LegNet) -> bool:
-    """Whether the network keeps positions apart up to its first gate; an embedding need not."""
-    return isinstance(network.input, ChannelsLast)
+    """Whether the network keeps positions apart up to its first gate; an embedding need not, and pooling does not."""
+    return isinstance(network.input, ChannelsLast) and not network.pools
 
 
 def mutant_outputs(
