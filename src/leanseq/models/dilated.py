@@ -60,8 +60,7 @@ def insert(network: LegNet, options: DilatedOptions) -> None:
     rates = options.rates[: len(network.blocks)] if options.rates == DilatedOptions().rates else options.rates
     if len(rates) != len(network.blocks):
         raise InputError(
-            f"option dilated.rates has {len(rates)} rates, expected one for each of the "
-            f"{len(network.blocks)} blocks"
+            f"option dilated.rates has {len(rates)} rates, expected one for each of the {len(network.blocks)} blocks"
         )
     for block, rate in zip(network.blocks, rates, strict=True):
         block = cast(Block, block)
