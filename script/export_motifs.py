@@ -1,11 +1,12 @@
-"""Write the yeast motifs of JASPAR 2026 as one MEME file, the one that ships inside the package.
+"""Write the motifs of an organism in JASPAR 2026 as one MEME file, as it ships inside the package.
 
 Development only. It needs pyjaspar, which carries the whole data base; nothing else of leanseq does::
 
     pip install pyjaspar
-    python script/export_motifs.py src/leanseq/data/motifs/jaspar2026_yeast.meme
+    python script/export_motifs.py yeast src/leanseq/data/motifs/jaspar2026_yeast.meme
+    python script/export_motifs.py human src/leanseq/data/motifs/jaspar2026_human.meme
 
-The file changes only when JASPAR does. JASPAR is CC BY 4.0: the header names the source and the paper.
+A file changes only when JASPAR does. JASPAR is CC BY 4.0: the header names the source and the paper.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pathlib import Path
 from pyjaspar import jaspardb
 
 RELEASE = "JASPAR2026"
-SPECIES = "4932"
-"""NCBI taxonomy number of *Saccharomyces cerevisiae*."""
+SPECIES = {"yeast": ("Saccharomyces cerevisiae", "4932"), "human": ("Homo sapiens", "9606")}
+"""Organism -> its name and its NCBI taxonomy number."""
 SITES = 20
 """Number of sites written where a matrix holds no counts, as MEME itself does."""
 
@@ -30,18 +31,19 @@ strands: + -
 Background letter frequencies
 A 0.25 C 0.25 G 0.25 T 0.25
 
-# {count} transcription factor motifs of Saccharomyces cerevisiae (NCBI taxonomy 4932), {release} CORE,
+# {count} transcription factor motifs of {species} (NCBI taxonomy {number}), {release} CORE,
 # exported with pyjaspar and script/export_motifs.py; columns are probabilities of A, C, G, T.
 # Source: JASPAR, https://jaspar.elixir.no, licence CC BY 4.0.
 # Cite: Rauluseviciute et al. (2024) Nucleic Acids Research 52, D174-D182, and the JASPAR 2026 release.
 """
 
 
-def main(output: Path) -> None:
-    """Write every motif, ordered by name."""
-    motifs = jaspardb(release=RELEASE).fetch_motifs(collection="CORE", species=[SPECIES])
+def main(organism: str, output: Path) -> None:
+    """Write every motif of an organism, a key of `SPECIES`, ordered by name."""
+    species, number = SPECIES[organism]
+    motifs = jaspardb(release=RELEASE).fetch_motifs(collection="CORE", species=[number])
     motifs.sort(key=lambda motif: (motif.name, motif.matrix_id))
-    parts = [HEADER.format(count=len(motifs), release=RELEASE)]
+    parts = [HEADER.format(count=len(motifs), species=species, number=number, release=RELEASE)]
     for motif in motifs:
         columns = [[motif.counts[letter][at] for letter in "ACGT"] for at in range(motif.length)]
         depth = round(max(sum(column) for column in columns))
@@ -57,4 +59,4 @@ def main(output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leanseq.data.motifs import YEAST_FILE, by_name, read_meme, yeast_motifs
+from leanseq.data.motifs import FILES, by_name, motifs_of, read_meme, yeast_motifs
 from leanseq.errors import InputError
 
 TOY = """MEME version 4
@@ -26,15 +26,26 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_yeast_collection_is_complete_and_credited():
-    motifs = yeast_motifs()
-    assert len(motifs) == len({motif.name for motif in motifs}) == 176
+@pytest.mark.parametrize(
+    ("organism", "count", "names", "widths", "species"),
+    [("yeast", 176, 176, (5, 19), "Saccharomyces cerevisiae"), ("human", 857, 808, (4, 33), "Homo sapiens")],
+)
+def test_collections_are_complete_and_credited(organism, count, names, widths, species):
+    motifs = motifs_of(organism)
+    assert len(motifs) == len({motif.identifier for motif in motifs}) == count
+    assert len({motif.name for motif in motifs}) == names
+    assert [motif.name for motif in motifs] == sorted(motif.name for motif in motifs)
     for motif in motifs:
         np.testing.assert_allclose(motif.probabilities.sum(axis=1), 1)
-        assert 5 <= len(motif) <= 22
-    head = YEAST_FILE.read_text()[:900]
-    assert "JASPAR2026" in head
-    assert "CC BY 4.0" in head
+    assert (min(map(len, motifs)), max(map(len, motifs))) == widths
+    head = FILES[organism].read_text()[:900]
+    for words in ("JASPAR2026", "CC BY 4.0", f"{count} transcription factor motifs of {species}"):
+        assert words in head
+
+
+def test_of_no_organism_no_motifs_are_known():
+    assert motifs_of("") == ()
+    assert motifs_of("yeast") is yeast_motifs()
 
 
 @pytest.mark.parametrize(
@@ -42,6 +53,14 @@ def test_the_yeast_collection_is_complete_and_credited():
 )
 def test_known_consensus(name, core):
     assert core in by_name([name])[0].consensus
+
+
+@pytest.mark.parametrize(
+    ("name", "core"), [("SP1", "GGGCGG"), ("CTCF", "AGGGGGCGC"), ("HNF4A", "AAAGGTCA"), ("GFI1", "AATC")]
+)
+def test_known_consensus_of_human(name, core):
+    motif = by_name([name], motifs_of("human"))[0]
+    assert core in motif.consensus or core in motif.reverse_complement().consensus
 
 
 def test_reads_names_and_values(tmp_path):

@@ -1,7 +1,7 @@
-"""Motifs of transcription factors: the yeast collection of JASPAR and a reader for MEME files.
+"""Motifs of transcription factors: the yeast and human collections of JASPAR and a reader for MEME files.
 
-`yeast_motifs` gives the 176 motifs of *S. cerevisiae* in JASPAR 2026 CORE (CC BY 4.0; Rauluseviciute 2024),
-shipped beside this file as `jaspar2026_yeast.meme`; `script/export_motifs.py` made it.
+`motifs_of` gives the 176 motifs of *S. cerevisiae* or the 857 of *H. sapiens* in JASPAR 2026 CORE (CC BY 4.0;
+Rauluseviciute 2024), shipped beside this file; `script/export_motifs.py` made the files.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ...errors import InputError
+from ..organisms import ORGANISMS
 
-YEAST_FILE = Path(__file__).with_name("jaspar2026_yeast.meme")
+FILES = {organism: Path(__file__).with_name(f"jaspar2026_{organism}.meme") for organism in ORGANISMS}
 TOLERANCE = 0.01
 """How far the probabilities of a column may sum from 1; files are rounded."""
 
@@ -123,9 +124,22 @@ def _motif(title: Sequence[str], rows: Sequence[Sequence[float]], where: str) ->
 
 
 @cache
+def motifs_of(organism: str) -> tuple[Motif, ...]:
+    """The motifs of JASPAR 2026 CORE of one of `ORGANISMS`, ordered by name (read once).
+
+    Of an organism without a name, as in a construct that does not tell, none are known.
+
+    Examples
+    --------
+    >>> [len(motifs_of(organism)) for organism in ("yeast", "human", "")]
+    [176, 857, 0]
+    """
+    return read_meme(FILES[organism]) if organism else ()
+
+
 def yeast_motifs() -> tuple[Motif, ...]:
-    """The 176 *S. cerevisiae* motifs of JASPAR 2026 CORE, ordered by name (read once)."""
-    return read_meme(YEAST_FILE)
+    """The 176 motifs of *S. cerevisiae*."""
+    return motifs_of("yeast")
 
 
 def by_name(names: Sequence[str], motifs: Sequence[Motif] | None = None) -> tuple[Motif, ...]:
@@ -134,7 +148,7 @@ def by_name(names: Sequence[str], motifs: Sequence[Motif] | None = None) -> tupl
     Parameters
     ----------
     names
-        Names in any case, such as `["REB1", "abf1"]`.
+        Names in any case, such as `["REB1", "abf1"]`; of several motifs of one factor the last is taken.
     motifs
         The collection to choose from; by default the yeast motifs.
 
