@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -5,7 +7,16 @@ from hypothesis import strategies as st
 
 from leanseq import InputError, read_table
 from leanseq.data import construct, encoding
-from leanseq.data.construct import YEAST_ABF1TATA, YEAST_PTPA, Construct, infer, read_construct
+from leanseq.data.construct import (
+    BUILT_IN,
+    HUMAN_LENTIMPRA,
+    YEAST_ABF1TATA,
+    YEAST_PTPA,
+    Construct,
+    from_dict,
+    infer,
+    read_construct,
+)
 from leanseq.data.encoding import decode, encode, reverse_complement
 
 LEGNET_57 = "AGTGCTAGCAGGAATGATGCAAAAGGTTCCCGATTCGAACTGCATTTTTTTCACATC"
@@ -74,6 +85,36 @@ def test_inference_needs_over_95_percent():
         infer(pl.Series([good] * 90 + [bad] * 10))
 
 
+def test_lentimpra_rows_are_known_by_their_adapters_and_are_their_own_window(real_data):
+    rows = read_table(real_data / "human_lentimpra_k562.tsv").sequences
+    assert HUMAN_LENTIMPRA.matches(rows).all()
+    assert infer(rows) is HUMAN_LENTIMPRA
+    whole = replace(HUMAN_LENTIMPRA, length=230)
+    assert decode(whole.windows(rows[:50])) == rows[:50].to_list()
+
+
+def test_each_construct_knows_its_organism():
+    assert {name: known.organism for name, known in BUILT_IN.items()} == {
+        "yeast-ptpa": "yeast",
+        "yeast-abf1tata": "yeast",
+        "human-lentimpra": "human",
+    }
+
+
+def test_a_construct_saved_before_there_were_organisms_is_read():
+    saved = YEAST_PTPA.to_dict()
+    del saved["organism"]
+    assert from_dict(saved, "config.json") == replace(YEAST_PTPA, organism="")
+
+
+def test_windows_depend_on_flanks_and_length_alone():
+    toy = Construct("toy", "AC", "GT", left_flank="TT", right_flank="GG", length=12)
+    for same in ({"name": "other"}, {"left_adapter": ""}, {"right_adapter": ""}, {"organism": "human"}):
+        assert replace(toy, **same).same_windows(toy)
+    for other in ({"left_flank": "T"}, {"right_flank": ""}, {"length": 13}):
+        assert not replace(toy, **other).same_windows(toy)
+
+
 def test_rows_that_overlap_their_adapters_do_not_match():
     toy = Construct("toy", left_adapter="ACGT", right_adapter="GTAA", length=20)
     assert toy.matches(pl.Series(["ACGTAA", "ACGTGTAA"])).tolist() == [False, True]
@@ -81,8 +122,8 @@ def test_rows_that_overlap_their_adapters_do_not_match():
 
 def test_toml_file(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text('name = "mine"\nleft_adapter = "acgt"\nlength = 30\n')
-    assert read_construct(path) == Construct("mine", left_adapter="ACGT", length=30)
+    path.write_text('name = "mine"\nleft_adapter = "acgt"\nlength = 30\norganism = "human"\n')
+    assert read_construct(path) == Construct("mine", left_adapter="ACGT", length=30, organism="human")
     path.write_text('name = "mine"\nleft_adaptor = "acgt"\n')
     with pytest.raises(InputError, match="did you mean 'left_adapter'"):
         read_construct(path)
@@ -93,6 +134,8 @@ def test_toml_file(tmp_path):
     [
         ({"length": -1}, "expected a number of bp"),
         ({"left_flank": "ACGU"}, "letter 'U'"),
+        ({"organism": "mouse"}, "organism is 'mouse', expected yeast, human, or nothing for another"),
+        ({"organism": "Human"}, "organism is 'Human', expected yeast"),
         ({"left_adapter": "ACGT", "length": 3}, "shorter than its adapters"),
     ],
 )

@@ -182,6 +182,10 @@ def test_parts_that_do_not_fit_together_are_refused(whole, changed, words):
 # --- its folder -------------------------------------------------------------------------------------------------------
 
 
+def test_networks_of_another_organism_or_name_fit_if_their_windows_are_the_same(whole):
+    assert replace(whole, construct=replace(CONSTRUCT, name="other", organism="human")).networks == whole.networks
+
+
 def test_a_saved_ensemble_gives_the_same_bits(whole, run):
     again = leanseq.load(run)
     assert isinstance(again, Ensemble)

@@ -132,6 +132,6 @@ def test_real_tables_are_read(real_data):
     table = read_table(real_data / "yeast_random_abf1tata.tsv")
     summary = summarise(table)
     assert (summary.rows, summary.with_n) == (13239, 4)
-    assert summary.adapters == {"yeast-ptpa": 0.0, "yeast-abf1tata": 1.0}
+    assert summary.adapters == {"yeast-ptpa": 0.0, "yeast-abf1tata": 1.0, "human-lentimpra": 0.0}
     assert summary.integer_share == pytest.approx(10303 / 13239)
     assert np.isfinite(table.expression).all()

@@ -65,7 +65,7 @@ class Ensemble(Predictor):
     Attributes
     ----------
     networks
-        All of the ensemble's construct.
+        All with the windows of the ensemble's construct.
     baselines
         Fitted, by their names in `BASELINES`.
     weights
@@ -96,8 +96,10 @@ class Ensemble(Predictor):
             )
         if not all(math.isfinite(each) for each in (self.intercept, *self.weights)) or min(self.weights) < 0:
             raise InputError("ensemble: weights must be numbers of 0 or more, and the intercept a number")
-        if any(network.construct != self.construct for network in self.networks):
-            raise InputError("ensemble: a network has another construct than the ensemble, expected the same")
+        if not all(network.construct.same_windows(self.construct) for network in self.networks):
+            raise InputError(
+                "ensemble: a network has another construct than the ensemble, expected the same flanks and length"
+            )
         for name, baseline in self.baselines.items():
             if not isinstance(baseline, BASELINES.get(name, ())):
                 raise InputError(

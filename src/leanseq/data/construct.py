@@ -19,6 +19,7 @@ from jaxtyping import Bool, UInt8
 
 from ..errors import InputError
 from .encoding import LETTERS, PART, encode
+from .organisms import ORGANISMS
 
 MATCH_SHARE = 0.95
 """Share of rows that must carry a construct's adapters before the construct is accepted."""
@@ -46,11 +47,14 @@ class Construct:
         Plasmid context outside the row: 5' of the left adapter, 3' of the right one.
     length
         Window that the network sees, bp; 0 means not set yet (the longest row of the training table).
+    organism
+        Whose cells read the sequences, one of `ORGANISMS`: boosted trees look for its motifs. Empty if not known.
 
     Raises
     ------
     InputError
-        If a sequence has letters other than A, C, G, T, N or `length` is negative or above `MAX_LENGTH`.
+        If a sequence has letters other than A, C, G, T, N, `length` is negative or above `MAX_LENGTH`, or the motifs
+        of the organism are not known.
     """
 
     name: str = "none"
@@ -59,16 +63,21 @@ class Construct:
     left_flank: str = ""
     right_flank: str = ""
     length: int = 0
+    organism: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             _check_kind(field.name, value)
-            if isinstance(value, str) and field.name != "name":
+            if isinstance(value, str) and field.name not in ("name", "organism"):
                 letters = value.strip().upper()
                 if wrong := set(letters) - set(LETTERS):
                     raise InputError(f"construct: {field.name} has the letter {min(wrong)!r}, expected A, C, G, T or N")
                 object.__setattr__(self, field.name, letters)
+        if self.organism not in ("", *ORGANISMS):
+            raise InputError(
+                f"construct: organism is {self.organism!r}, expected {', '.join(ORGANISMS)}, or nothing for another"
+            )
         if self.length < 0:
             raise InputError(f"construct: length is {self.length}, expected a number of bp of 1 or more")
         if self.length > MAX_LENGTH:
@@ -133,6 +142,10 @@ class Construct:
                 rows[chosen, gap - from_right - from_left : gap - from_right] = left[len(left) - from_left :]
         return rows
 
+    def same_windows(self, other: Construct) -> bool:
+        """Whether another construct puts the same rows into the same windows: adapters are part of the rows."""
+        return (self.left_flank, self.right_flank, self.length) == (other.left_flank, other.right_flank, other.length)
+
     def start_of(self, row: int) -> int:
         """Index in the window of the first base of a row of this length, bp."""
         gap = self.length - row
@@ -156,6 +169,7 @@ YEAST_PTPA = Construct(
         "AAGGCAAAGATGTCTAAAGGTGAAGAATTATTCACTGGTGTTGTCCCAATTTTGGTTGAATTAGATGGTGATGTT"
     ),
     length=150,
+    organism="yeast",
 )
 """The pTpA promoter library of de Boer (2020), as in DREAM 2022: 150 nt of plasmid on each side."""
 
@@ -165,10 +179,16 @@ YEAST_ABF1TATA = Construct(
     right_adapter="GGTTTATTGTTTATAAAAA",
     left_flank="GCTAGCTGATTATGGTAACTCTATCGGACTTGAGGGATCACATT",
     length=150,
+    organism="yeast",
 )
 """The Abf1TATA promoter library of de Boer (2020); 44 nt of its left context are known."""
 
-BUILT_IN = {construct.name: construct for construct in (YEAST_PTPA, YEAST_ABF1TATA)}
+HUMAN_LENTIMPRA = Construct(
+    "human-lentimpra", left_adapter="AGGACCGGATCAACT", right_adapter="CATTGCGTGAACCGA", organism="human"
+)
+"""The lentiMPRA libraries of Agarwal (2025, Nature 639, 411-420): adapters as in the DREAM benchmarks (Rafi 2024)."""
+
+BUILT_IN = {construct.name: construct for construct in (YEAST_PTPA, YEAST_ABF1TATA, HUMAN_LENTIMPRA)}
 
 
 def infer(sequences: pl.Series) -> Construct:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
-from ..baselines import BASELINES, CONSTANT, Baseline
+from ..baselines import BASELINES, CONSTANT, TREES, Baseline
 from ..baselines.storage import file_name, from_bytes, to_bytes
+from ..data.motifs import Motif, motifs_of
 from ..data.summary import fingerprint
 from ..data.table import Table
 from ..errors import InputError
@@ -38,8 +39,12 @@ def train_baselines(table: Table, prepared: Prepared, folder: Path, say: Callabl
         Called with a line about each.
     """
     place = folder / FOLDER
-    identity = {"results": RESULTS, "table": fingerprint(table), "construct": prepared.construct.to_dict()}
+    construct = prepared.construct.to_dict()
+    motifs = motifs_of(construct.pop("organism"))  # decides the trees alone, and they tell their motifs
+    identity = {"results": RESULTS, "table": fingerprint(table), "construct": construct}
     known = _known(place, identity)
+    if TREES in known and _names(known[TREES].model.motifs) != _names(motifs):
+        del known[TREES]
     valid, out = prepared.examples.take(prepared.split.valid), {}
     for name in BASELINES:
         if name not in known:
@@ -67,6 +72,10 @@ def _known(place: Path, identity: dict[str, Any]) -> dict[str, Trained]:
         return {}
     read = {name: _read(name, place) for name in seconds if name in BASELINES}
     return {name: Trained(model, seconds[name]) for name, model in read.items() if model is not None}
+
+
+def _names(motifs: Sequence[Motif]) -> list[str]:
+    return [motif.identifier for motif in motifs]
 
 
 def _read(name: str, place: Path) -> Baseline | None:

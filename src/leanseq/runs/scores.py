@@ -15,8 +15,7 @@ from jaxtyping import Float, Int64
 
 from ..apply.bundle import Model
 from ..baselines import BASELINES, CONSTANT, SETS, TREES, Baseline, BoostedTrees, column
-from ..data.construct import Construct
-from ..data.motifs import Motif, yeast_motifs
+from ..data.motifs import motifs_of
 from ..data.table import Table
 from ..evaluation.bootstrap import Interval, bootstrap, bootstrap_mean, compare
 from ..evaluation.ceiling import noise_ceiling
@@ -174,13 +173,8 @@ def fit_baseline(name: str, prepared: Prepared) -> Baseline:
     fitted = train.codes, train.expression, valid.codes, valid.expression, train.weight
     kind = BASELINES[name]
     if kind is BoostedTrees:
-        return BoostedTrees.fit(*fitted, motifs=_motifs(prepared.construct))
+        return BoostedTrees.fit(*fitted, motifs=motifs_of(prepared.construct.organism))
     return kind.fit(*fitted)
-
-
-def _motifs(construct: Construct) -> tuple[Motif, ...]:
-    """The yeast collection for the yeast constructs; of other organisms none is known."""
-    return yeast_motifs() if construct.name.startswith("yeast-") else ()
 
 
 def score(
