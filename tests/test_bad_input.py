@@ -511,7 +511,7 @@ UNTRAINABLE = {
     "unknown-construct": (
         simulated(),
         {"construct": "yeast"},
-        "--construct is 'yeast', expected auto, none, yeast-ptpa, yeast-abf1tata, or a .toml file",
+        "--construct is 'yeast', expected auto, none, yeast-ptpa, yeast-abf1tata, human-lentimpra, or a .toml",
     ),
     "window-too-short": (
         simulated(),
@@ -585,6 +585,8 @@ CONSTRUCTS = {
         'length = 3\nleft_adapter = "ACGT"',
         "c.toml: construct: length 3 is shorter than its adapters",
     ),
+    "other-organism": ('organism = "mouse"', "c.toml: construct: organism is 'mouse', expected yeast, human, or"),
+    "organism-of-number": ("organism = 9606", "c.toml: construct: organism is 9606, expected text"),
     "table": ("[left_adapter]\nx = 1", "c.toml: construct: left_adapter is {'x': 1}, expected text"),
 }
 
@@ -643,6 +645,11 @@ SETTINGS = {
     "batch-of-1": ({"batch": 1}, "--batch is 1, expected 2 or more"),
     "ema-of-1": ({"ema": 1.0}, "--ema is 1, expected 0 (none) to below 1, such as 0.999"),
     "seed": ({"seed": -1}, "--seed is -1, expected 0 or more"),
+    "organism": (
+        {"organism": "humn"},
+        "--organism is 'humn', expected one of auto, yeast, human, none; did you mean 'human'?",
+    ),
+    "organism-for-nothing": ({"organism": "human"}, "--organism changes nothing with --baselines quick: … use all"),
     "split-seed": ({"split_seed": -1}, "--split-seed is -1, expected 0 or more"),
     "budget-in-parsecs": ({"budget": "10 parsecs"}, "--budget is '10 parsecs', expected a time such as 90s, 10m or 1h"),
     "no-budget": ({"budget": "0s"}, "--budget is '0s', expected a time such as 90s, 10m or 1h"),

@@ -45,6 +45,23 @@ def test_lr_range_prints_rates_and_writes_its_steps(table, tmp_path, capsys):
     assert frame.height <= 20
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lr-range", "--organism", "human"], "--organism changes nothing here: boosted trees alone look for motifs"),
+        (["train", "--organism", "human"], "--organism changes nothing with --baselines quick"),
+        (["train", "--organism", "mouse"], "--organism is 'mouse', expected one of auto, yeast, human, none"),
+    ],
+)
+def test_an_organism_that_is_unknown_or_changes_nothing_is_refused(table, capsys, words, message):
+    with pytest.raises(SystemExit) as end:
+        main([words[0], str(table), *words[1:]])
+    assert end.value.code == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+
+
 def test_a_report_can_be_written_anew(table, tmp_path, capsys):
     run = tmp_path / "run"
     call("train", table, "--size", "tiny", "--epochs", "1", "--batch", "16", "--threads", "1", "--output", run)

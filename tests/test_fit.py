@@ -129,6 +129,10 @@ def test_baselines_are_trained_once_and_again_where_rows_differ_or_a_file_is_dam
     train_baselines(table, prepared, place / "kept", lambda line: None)
     assert trained == [TREES]
     trained.clear()
+    other = prepare(read_table(place / "toy.tsv"), replace(data, organism="none"))
+    train_baselines(table, other, place / "kept", lambda line: None)
+    assert trained == [TREES]
+    trained.clear()
     wider = prepare(read_table(place / "toy.tsv"), DataSettings(length=80, valid="80", test="60"))
     train_baselines(table, wider, place / "kept", lambda line: None)
     assert trained == list(BASELINES)
@@ -216,6 +220,11 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
     assert {path.name: path.stat().st_mtime_ns for path in (place / "s").iterdir()} == before
     assert call(*words, "--seed", 5) == 0
     assert json.loads((place / "out" / "fit.json").read_text())["runs"] != record["runs"]
+    assert call(*words, "--organism", "none") == 0  # other trees, the same networks
+    assert json.loads((place / "out" / "fit.json").read_text())["runs"] == record["runs"]
+    assert leanseq.load(place / "out").construct.organism == ""
+    counts = [len(each.baselines[TREES].motifs) for each in (model, leanseq.load(place / "out"))]
+    assert counts == [176, 0]
 
 
 WRONG = {
@@ -225,6 +234,7 @@ WRONG = {
     "threads": (["--threads", "-1"], "--threads is -1, expected 0 or more"),
     "store": (["--store", "toy.tsv/store"], "toy.tsv/store: cannot write a run here"),
     "output": (["--output", "toy.tsv/out"], "toy.tsv/out: cannot write a run here"),
+    "organism": (["--organism", "mouse"], "--organism is 'mouse', expected one of auto, yeast, human, none"),
     "table": (["--expression-column", "y"], "toy.tsv"),
     "rows": (["--valid", "590"], "toy.tsv"),
     "few": (["--valid", "49"], "toy.tsv: 49 validation rows, expected at least 50 to weigh models"),

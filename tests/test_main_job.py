@@ -14,8 +14,12 @@ import pytest
 
 import leanseq
 from leanseq import InputError, load, train
+from leanseq.baselines import TREES, Constant
 from leanseq.cli import main
-from leanseq.runs.settings import Settings
+from leanseq.data.table import read_table
+from leanseq.runs import scores
+from leanseq.runs.prepare import describe, prepare
+from leanseq.runs.settings import DataSettings, Settings
 from toy import LEFT, RIGHT, rows
 
 QUICK = {"size": "tiny", "epochs": 1, "batch": 32, "threads": 1}
@@ -89,12 +93,56 @@ def test_boosted_trees_are_grown_on_request_and_change_nothing_else(run, table, 
         train(table, output=tmp_path / "x", baselines="trees", **QUICK)
 
 
-def test_trees_know_motifs_of_yeast_only():
-    from leanseq.data.construct import BUILT_IN, Construct
-    from leanseq.runs.scores import _motifs
+@pytest.mark.parametrize(
+    ("values", "organism", "count"),
+    [
+        ({}, "yeast", 176),
+        ({"organism": "none"}, "", 0),
+        ({"construct": "none"}, "", 0),
+        ({"construct": "none", "organism": "yeast"}, "yeast", 176),
+        ({"construct": "none", "organism": "human"}, "human", 857),
+    ],
+    ids=str,
+)
+def test_trees_look_for_the_motifs_of_the_organism(table, monkeypatch, values, organism, count):
+    measured = read_table(table)
+    prepared = prepare(measured, DataSettings(**values))
+    given = {}
 
-    assert all(len(_motifs(construct)) == 176 for construct in BUILT_IN.values())
-    assert _motifs(Construct("none")) == ()
+    def fit(*rows, **options):
+        given.update(options)
+        return Constant(0.0)
+
+    monkeypatch.setattr(scores.BoostedTrees, "fit", fit)
+    scores.fit_baseline(TREES, prepared)
+    assert len(given["motifs"]) == count
+    assert prepared.construct.organism == organism
+    assert [line for line in describe(measured, prepared)["choices"] if line[0] == "organism"] == (
+        [("organism", organism)] if organism else []
+    )
+
+
+def test_the_organism_changes_the_trees_and_nothing_else(table, tmp_path):
+    own, none = (
+        train(table, output=tmp_path / organism, organism=organism, baselines="all", **QUICK)
+        for organism in ("auto", "none")
+    )
+    frames = [pl.read_parquet(one.folder / "predictions.parquet") for one in (own, none)]
+    assert (frames[0]["boosted_trees"] != frames[1]["boosted_trees"]).any()
+    assert frames[0].drop("boosted_trees").equals(frames[1].drop("boosted_trees"))
+    assert [one.model.construct.organism for one in (own, none)] == ["yeast", ""]
+    assert json.loads((none.folder / "run.json").read_text())["command"].count(" --organism none ") == 1
+    with pytest.raises(InputError, match="organism was None, is now 'none'"):
+        train(table, output=tmp_path / "auto", organism="none", baselines="all", resume=True, **QUICK)
+
+
+def test_a_model_saved_before_there_were_organisms_is_read(run, tmp_path):
+    old = shutil.copytree(run.folder, tmp_path / "old")
+    config = json.loads((old / "config.json").read_text())
+    assert config["construct"].pop("organism") == "yeast"
+    (old / "config.json").write_text(json.dumps(config))
+    sequences = rows()["sequence"].head(9).to_list()
+    np.testing.assert_array_equal(load(old).predict(sequences), run.model.predict(sequences))
 
 
 def test_a_loaded_model_gives_the_same_numbers(run, table):

@@ -9,6 +9,7 @@ from leanseq import InputError
 from leanseq.runs.settings import Settings
 from leanseq.study.plan import make_cases, make_plan, run_key
 from leanseq.study.spec import change, parse_spec, read_spec
+from leanseq.study.worker import read_settings
 from toy import rows
 
 PLAIN = {"title": "?", "table": "toy.tsv"}
@@ -96,9 +97,18 @@ def test_the_key_tells_everything_that_changes_numbers_and_nothing_else():
         {"train": 9},
         {"size": "tiny"},
         {"budget": "9s"},
+        {"organism": "human"},
     ):
         assert run_key(Settings.make(**other), "print") != key
     assert run_key(Settings.make(), "other print") != key
+
+
+def test_settings_are_those_of_runs_from_before_there_were_organisms():
+    assert "organism" not in Settings.make().to_dict()["data"]
+    chosen = Settings.make(organism="none")
+    assert chosen.to_dict()["data"]["organism"] == "none"
+    for settings in (Settings.make(), chosen):
+        assert read_settings(settings.to_dict()) == settings
 
 
 def test_the_key_reads_a_construct_file(tmp_path):
@@ -179,6 +189,7 @@ WRONG = {
     "seed": ({"base": {"seed": 3}}, "seed cannot stand in base; use seeds"),
     "set": ({"grid": {"set": [3]}}, "set cannot stand in grid; write options by name"),
     "threads": ({"base": {"threads": 3}}, "threads cannot stand in base; the machine decides it"),
+    "organism": ({"grid": {"organism": ["yeast", "human"]}}, "organism cannot stand in grid; boosted trees alone look"),
     "budgets": ({"base": {"epochs": 3, "steps": 3}}, "base has epochs and steps, expected one of them"),
     "no-list": ({"grid": {"lr": 3}}, "grid.lr is 3, expected a list of values"),
     "empty-list": ({"grid": {"lr": []}}, r"grid.lr is \[\], expected a list of values"),

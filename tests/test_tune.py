@@ -154,6 +154,7 @@ WRONG = {
     "select": ({"base": {"select": "best"}}, "base.select is 'best', expected 'last'"),
     "select-space": ({"space": {"select": {"choices": ["best"]}}}, "select cannot stand in space"),
     "seed": ({"space": {"seed": {"choices": [1, 2]}}}, "seed cannot stand in space; use seeds"),
+    "organism": ({"base": {"organism": "human"}}, "organism cannot stand in base; boosted trees alone look for motifs"),
     "number": ({"space": {"lr": 3}}, "space.lr is 3, expected a table with low and high, or with choices"),
     "part": ({"space": {"lr": {"low": 1, "hi": 2}}}, "unknown key in space.lr: 'hi'"),
     "order": ({"space": {"lr": {"low": 2, "high": 1}}}, "space.lr.low is 2, expected less than high, which is 1"),

@@ -47,12 +47,15 @@ def lr_range(
     import polars as pl
 
     from ..data.table import read_table
+    from ..errors import InputError
     from ..runs.job import make_job
     from ..training.lr_range import range_test
     from .output import check_output, write_frame
 
     check_output(output, overwrite=overwrite)
     settings = Settings(data, network, recipe, machine)
+    if data.organism != "auto":
+        raise InputError("--organism changes nothing here: boosted trees alone look for motifs, and none are grown")
     measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
     job = make_job(measured, settings, machine.prepare().device)
     found = range_test(

@@ -116,6 +116,8 @@ def train(
     if TREES in SETS[baselines]:
         library()  # not only after the training
     settings = settings or Settings.make(**values)
+    if settings.data.organism != "auto" and TREES not in SETS[baselines]:
+        raise InputError(f"--organism changes nothing with --baselines {baselines}: no boosted trees; use all")
     if not isinstance(table, Table):
         data = settings.data
         table = read_table(table, sequence=data.sequence_column, expression=data.expression_column)

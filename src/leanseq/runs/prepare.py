@@ -101,6 +101,8 @@ def describe(table: Table, prepared: Prepared) -> dict[str, Any]:
     summary = summarise(table)
     construct = f"{prepared.construct.name}, {prepared.construct_words}"
     choices = [("construct", f"{construct}; window {prepared.construct.length} bp")]
+    if prepared.construct.organism:
+        choices.append(("organism", prepared.construct.organism))
     if prepared.misfits:
         choices.append(("without adapters", f"{prepared.misfits:,} rows, kept"))
     choices += [("split", prepared.split_words), ("leakage", prepared.leakage.words)]
@@ -127,7 +129,7 @@ def _naming(path: str) -> Iterator[None]:
 
 
 def choose_construct(table: Table, settings: DataSettings) -> tuple[Construct, str]:
-    """The construct that the settings name or the adapters show, with its window, and how it was found.
+    """The construct that the settings name or the adapters show, with its window and organism, and how it was found.
 
     Raises
     ------
@@ -158,6 +160,8 @@ def choose_construct(table: Table, settings: DataSettings) -> tuple[Construct, s
     if changed:
         construct = replace(construct, name="custom" if construct.name == "none" else construct.name, **changed)
         words += ", with " + " and ".join(f"--{key.replace('_', '-')}" for key in changed)
+    if settings.organism != "auto":
+        construct = replace(construct, organism="" if settings.organism == "none" else settings.organism)
     lengths = table.sequences.str.len_bytes()
     longest = int(lengths.max())  # pyright: ignore[reportArgumentType]
     flanks = len(construct.left_flank) + len(construct.right_flank)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
+from ..data.organisms import ORGANISMS
 from ..errors import InputError
 from ..models import SIZES, resolve
 from ..training.cpu import Processor
@@ -31,13 +32,16 @@ class DataSettings:
     expression_column
         Column of the measured values.
     construct
-        Reporter construct: `auto` (from the adapters), `none`, `yeast-ptpa`, `yeast-abf1tata`, or a TOML file.
+        Reporter construct: `auto` (from the adapters), `none`, `yeast-ptpa`, `yeast-abf1tata`, `human-lentimpra`, or a
+        TOML file.
     left_flank
         Context 5' of every row, in place of the construct's.
     right_flank
         Context 3' of every row, in place of the construct's.
     length
         Window the network sees, bp; 0 for the construct's own, or the longest row.
+    organism
+        Whose motifs boosted trees look for: `yeast`, `human`, `none`, or `auto` for the construct's own.
     split
         `column` (a column `split`), `cluster` (whole groups of a column `cluster`), `homology` (rows that share 11-mers
         stay together), `random`, or `auto`: the first of these that the table allows.
@@ -57,6 +61,7 @@ class DataSettings:
     left_flank: str | None = None
     right_flank: str | None = None
     length: int = 0
+    organism: str = "auto"
     split: str = "auto"
     train: str = "all"
     valid: str = "auto"
@@ -64,6 +69,7 @@ class DataSettings:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
+        _known("organism", self.organism, ("auto", *ORGANISMS, "none"))
         _known("split", self.split, SPLITS)
         if self.length < 0:
             raise InputError(f"--length is {self.length}, expected a number of bp, or 0 for the construct's own")
@@ -172,8 +178,11 @@ class Settings:
     machine: MachineSettings = field(default_factory=MachineSettings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, grouped."""
-        return asdict(self)
+        """Plain values for JSON, grouped; without an `auto` organism, as in runs from before there was one."""
+        groups = asdict(self)
+        if self.data.organism == "auto":
+            del groups["data"]["organism"]
+        return groups
 
     def command(self, table: str) -> str:
         """The command line that gives these settings: every one that is not the default.

@@ -40,8 +40,8 @@ BUDGETS = ("epochs", "steps", "budget")
 
 _KEYS = ("title", "reproduces", "table", "seeds", "base", "grid", "paired", "list", "compare", "plot", "presets")
 _FLAT = [item.name for part in fields(Settings) for item in fields(getattr(Settings(), part.name))]
-_NOT_HERE = ("seed", "set", "device", "threads", "kernels", "keep_memory")
-"""Settings that the study or the machine decides."""
+_NOT_HERE = ("seed", "set", "device", "threads", "kernels", "keep_memory", "organism")
+"""Settings that the study or the machine decides, or that change nothing in a study."""
 _OPTIONS = [option.key for name in ARCHITECTURES for option in describe("+".join([name, *MODIFICATIONS]))]
 SETTINGS = tuple(dict.fromkeys([*(name for name in _FLAT if name not in _NOT_HERE), *_OPTIONS, "steps"]))
 """Every name that may stand in base, grid, paired, list and presets."""
@@ -330,7 +330,11 @@ class Checker:
         kind = "setting" if where == "setting" else f"setting in {where}:"
         for name in given:
             if name in _NOT_HERE:
-                hint = {"seed": "use seeds", "set": "write options by name, such as lstm.hidden"}
+                hint = {
+                    "seed": "use seeds",
+                    "set": "write options by name, such as lstm.hidden",
+                    "organism": "boosted trees alone look for motifs, and none are grown here",
+                }
                 raise InputError(
                     f"{self.path}: {name} cannot stand in {where}; {hint.get(name, 'the machine decides it')}"
                 )
