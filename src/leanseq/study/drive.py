@@ -67,7 +67,7 @@ def run_study(
     table = Path(plan.table.path)
     tasks = []
     for unit in units:
-        task = to_task(unit.settings, table, store / unit.key, engine.threads)
+        task = to_task(unit.settings, table, store / unit.key, engine.threads, unit.baselines)
         if unit.settings.machine.budget is None:  # else the worker's own speed decides the number of epochs
             task = replace(task, pace=estimates[unit.key][1:])
         tasks.append((unit, task))

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from distributed.scheduler import KilledWorker
 
+from ..baselines import SETS, TREES
+from ..baselines.boosted_trees import MOST_ROWS
+from ..data.splits import split_by_column
 from ..errors import InputError
 from ..files import write_json
 from ..runs.settings import Settings, read_budget
@@ -21,6 +24,8 @@ from .worker import Task, pace, pace_together, to_task
 PACES, LAYOUTS = "paces.json", "layouts.json"
 PROCESS_GB, ROW_GB = 0.7, 0.035
 """Memory of a process, and of each row of a batch in LegNet full while it trains: bounds the number of processes."""
+TREES_ROW = 0.005
+"""Seconds that boosted trees take for each training and held-out row, roughly: one thread, with motifs of yeast."""
 
 
 class Paces:
@@ -60,11 +65,12 @@ def pace_key(settings: Settings, threads: int) -> str:
 
 
 def rows_of(plan: Plan, settings: Settings) -> tuple[int, int]:
-    """Training and held-out rows of a run, without reading a split: near enough for an estimate."""
+    """Training and held-out rows of a run, without drawing a split: near enough for an estimate."""
     total = len(plan.table)
-    wanted = settings.data.train
+    wanted, valid = settings.data.train, settings.data.valid
     train = total * 8 // 10 if wanted == "all" else int(float(wanted) * (total if float(wanted) < 1 else 1))
-    valid = settings.data.valid
+    if settings.data.split == "column" and "split" in plan.table.frame.columns:
+        return train, len(split_by_column(plan.table.frame["split"])[0].valid)
     held = total // 10 if valid == "auto" else int(float(valid) * (total if float(valid) < 1 else 1))
     return train, held
 
@@ -76,7 +82,14 @@ def seconds(plan: Plan, unit: Unit, learn: float, look: float) -> float:
         return read_budget(settings.machine.budget)
     train, held = rows_of(plan, settings)
     recipe = settings.recipe
-    return recipe.epochs * (recipe.rows_per_epoch(train) * learn + held * look) + 2 * held * look + 5
+    network = recipe.epochs * (recipe.rows_per_epoch(train) * learn + held * look) + 2 * held * look + 5
+    return network + tree_seconds(plan, unit)
+
+
+def tree_seconds(plan: Plan, unit: Unit) -> float:
+    """Seconds that the boosted trees of a run will take, 0 where it has none."""
+    train, held = rows_of(plan, unit.settings)
+    return TREES_ROW * (min(train, MOST_ROWS) + held) if TREES in SETS[unit.baselines] else 0.0
 
 
 class Estimate(NamedTuple):

@@ -46,13 +46,16 @@ class Unit:
     settings
         Everything the run depends on, besides the table.
     key
-        Hash of results version, settings and table: the name of its folder.
+        Hash of results version, settings, table and baselines: the name of its folder.
+    baselines
+        Baselines trained beside the network, a key of `SETS`.
     """
 
     case: int
     seed: int
     settings: Settings
     key: str
+    baselines: str = "quick"
 
 
 @dataclass(frozen=True)
@@ -234,7 +237,7 @@ def option_text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def run_key(settings: Settings, table: str) -> str:
+def run_key(settings: Settings, table: str, baselines: str = "quick") -> str:
     """Hash of all that decides the numbers of a run; device and threads are not part of it.
 
     Parameters
@@ -243,6 +246,8 @@ def run_key(settings: Settings, table: str) -> str:
         Options are completed with their defaults first: a default that is written out makes no other run.
     table
         Fingerprint of the table.
+    baselines
+        A key of `SETS`; the quick ones leave no trace, as every run had them before there were others.
     """
     groups = settings.to_dict()
     network, construct = groups["network"], groups["data"]["construct"]
@@ -255,6 +260,7 @@ def run_key(settings: Settings, table: str) -> str:
         "table": table,
         **{name: groups[name] for name in ("data", "network", "recipe")},
         **{name: groups["machine"][name] for name in ("seed", "budget")},
+        **({} if baselines == "quick" else {"baselines": baselines}),
     }
     text = json.dumps(decisive, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LETTERS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,15 @@ class Task:
         `Settings.to_dict()`.
     pace
         Seconds a step and a look at validation take, where known; measured otherwise.
+    baselines
+        Baselines to train beside the network, a key of `SETS`.
     """
 
     table: str
     folder: str
     settings: dict[str, Any]
     pace: tuple[float, float] | None = None
+    baselines: str = "quick"
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,14 @@ def _train(task: Task, folder: Path, watcher: Watcher | None) -> None:
     settings = read_settings(recorded_settings(folder) if resume else task.settings)
     table = read_table(task.table, sequence=settings.data.sequence_column, expression=settings.data.expression_column)
     pace = None if task.pace is None else Pace(*task.pace)
+    begin = partial(
+        train, table, output=folder, settings=settings, watcher=watcher, pace=pace, baselines=task.baselines
+    )
     try:
-        train(table, output=folder, settings=settings, resume=resume, watcher=watcher, pace=pace)
+        begin(resume=resume)
     except DamagedCheckpoint:
         set_aside(folder)
-        train(table, output=folder, settings=settings, watcher=watcher, pace=pace)
+        begin()
     seal(folder)
 
 
@@ -122,7 +129,8 @@ def pace_together(task: Task, start: float) -> tuple[float, float]:
     return pace(task)
 
 
-def to_task(settings: Settings, table: Path, folder: Path, threads: int) -> Task:
+def to_task(settings: Settings, table: Path, folder: Path, threads: int, baselines: str = "quick") -> Task:
     """A run's task, with the threads of a worker."""
     machine = replace(settings.machine, threads=threads)
-    return Task(str(table.resolve()), str(folder.resolve()), {**settings.to_dict(), "machine": asdict(machine)})
+    values = {**settings.to_dict(), "machine": asdict(machine)}
+    return Task(str(table.resolve()), str(folder.resolve()), values, baselines=baselines)
