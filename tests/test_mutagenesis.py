@@ -72,10 +72,9 @@ def test_windows_shorter_than_the_view_of_a_mutation(length):
     np.testing.assert_allclose(found, brute_force(model, sequence), rtol=0, atol=1e-4)
 
 
-def test_networks_that_embed_or_pool_are_computed_whole():
+def test_only_networks_with_an_embedding_are_computed_whole():
     assert saves(a_model("legnet-optimized+dilated").network)
     assert not saves(a_model("legnet-optimized+embedding").network)
-    assert not saves(a_model("legnet-lean").network)
 
 
 def test_n_has_four_mutants_and_an_empty_list_none():

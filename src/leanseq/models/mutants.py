@@ -19,8 +19,8 @@ from .legnet import Block, LegNet
 
 
 def saves(network: LegNet) -> bool:
-    """Whether the network keeps positions apart up to its first gate; an embedding need not, and pooling does not."""
-    return isinstance(network.input, ChannelsLast) and not network.pools
+    """Whether the network keeps positions apart up to its first gate; an embedding need not."""
+    return isinstance(network.input, ChannelsLast)
 
 
 def mutant_outputs(
@@ -65,10 +65,7 @@ def mutant_outputs(
     inner = block.project(gated)
     skipped = stem.repeat(n, 1, 1)
     skipped.flatten(0, 1).index_copy_(0, near_place, near_piece)
-    x = block.join(inner, skipped)
-    for later in network.blocks[1:]:
-        x = later(x)
-    return network.head(network.context(x))
+    return network.head(network.after_first(block.join(inner, skipped)))
 
 
 def _around(
