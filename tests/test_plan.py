@@ -1,20 +1,30 @@
 """`leanseq plan`: nested subsets on the same validation rows, a curve, and an answer in words."""
 
+import io
 import json
 import re
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 import pytest
 
+from leanseq.baselines import boosted_trees
 from leanseq.cli import main
+from leanseq.data.summary import fingerprint
 from leanseq.data.table import read_table
+from leanseq.evaluation.metrics import pearson
 from leanseq.lab import recipe
 from leanseq.lab.enough import judge
-from leanseq.lab.subsets import TABLE, curve_plan, keep, sizes, with_split
+from leanseq.lab.plan_page import COLOURS
+from leanseq.lab.stack import held_out
+from leanseq.lab.subsets import GROUP, TABLE, curve_plan, keep, sizes, with_split
 from leanseq.runs.prepare import prepare
-from leanseq.runs.settings import DataSettings
+from leanseq.runs.settings import DataSettings, Settings
+from leanseq.study import pace
+from leanseq.study.plan import run_key
 from toy import rows
 
 DATA = DataSettings(valid="80", test="60")
@@ -66,54 +76,169 @@ def call(*words):
     return stopped.value.code or 0
 
 
-def test_the_command_answers_and_trains_nothing_twice(place, monkeypatch, capsys):
-    monkeypatch.chdir(place)
+ONCE = ["toy.tsv", "--valid", 80, "--test", 60, "--draws", 2, "--store", "s", "--output", "out"]
+ONCE += ["--processes", 1, "--threads", 1]
+
+
+@pytest.fixture(scope="module")
+def answered(place):
+    """What the command said and wrote, with networks of two epochs, which are of little use."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(place)
+        patch.setattr(recipe, "EPOCHS", 0.3)
+        assert call(*ONCE) == 0
+    return json.loads((place / "out" / "plan.json").read_text()), out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def planned(place, answered, monkeypatch):
+    """The plan of these runs, with its table."""
     monkeypatch.setattr(recipe, "EPOCHS", 0.3)
-    words = ["toy.tsv", "--valid", 80, "--test", 60, "--draws", 2, "--processes", 1, "--store", "s", "--output", "out"]
-    assert call(*words) == 0
-    out, err = capsys.readouterr()
+    table = read_table(place / "out" / TABLE)
+    return curve_plan(table, recipe.narrow(table, DATA), draws=2)
+
+
+def test_the_command_answers_for_the_ensemble_and_its_parts(place, answered):
+    answer, out, err = answered
     assert "6 runs: 6 finished" in err
-    assert re.search(r"At 420 sequences", out)
-    answer = json.loads((place / "out" / "plan.json").read_text())
+    assert "as often as the recipe asks" not in out
     assert answer["rows"] == [105, 210, 420]
-    assert np.shape(answer["network"]["r"]) == np.shape(answer["kmer_ridge"]["r"]) == (3, 2)
-    assert answer["kmer_ridge"]["r"][2][0] == answer["kmer_ridge"]["r"][2][1] > 0.5  # all rows: the same ridge
+    kinds = [name for name, value in answer.items() if isinstance(value, dict) and "gain" in value]
+    assert kinds == ["ensemble", "one_network", "boosted_trees", "kmer_ridge"]
+    assert all(np.shape(answer[kind]["r"]) == (3, 2) for kind in kinds)
+    for kind in ("boosted_trees", "kmer_ridge"):
+        assert answer[kind]["r"][2][0] == answer[kind]["r"][2][1] > 0.5  # all rows: the same model
+        assert answer[kind]["r"][0][0] != answer[kind]["r"][0][1]
     page = (place / "out" / "report.html").read_text()
     assert all(each in page for each in answer["words"])
-    assert "<svg" in page
+    assert all(f">{name}, r</th>" in page for name in COLOURS)
     used = [pl.read_parquet(path) for path in (place / "s").glob("*/predictions.parquet")]
     assert {split for frame in used for split in frame["split"]} == {"valid"}
-    assert call(*words) == 0
-    assert "measuring" not in capsys.readouterr().err
-    assert "as often as the recipe asks" not in out
-    table = read_table(place / "out" / TABLE)
-    plan = curve_plan(table, recipe.narrow(table, DATA), draws=2)
-    assert "saw its sequences 25% as often" in judge(plan, place / "s", share=0.25).words[-1]
 
 
-def test_a_budget_makes_every_network_cheaper(place, monkeypatch, capsys):
+def test_nothing_is_trained_twice(place, answered, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(recipe, "EPOCHS", 0.3)
+    assert call(*ONCE) == 0
+    said = capsys.readouterr()
+    assert said.out == answered[1]
+    assert "measuring" not in said.err
+
+
+def test_the_ensemble_has_weights_that_were_fitted_on_other_validation_rows(place, answered, planned):
+    groups, columns = planned.table.frame[GROUP].to_numpy(), ["prediction", "boosted_trees", "kmer_ridge"]
+    for unit in planned.units:
+        frame = pl.read_parquet(place / "s" / unit.key / "predictions.parquet")
+        parts, measured = frame.select(columns).to_numpy().T, frame["expression"].to_numpy()
+        whole = held_out(np.ascontiguousarray(parts), measured, groups[frame["row"].to_numpy() - 1])
+        for kind, said in zip(("ensemble", "one_network", "boosted_trees", "kmer_ridge"), (whole, *parts), strict=True):
+            assert answered[0][kind]["r"][unit.case][unit.seed] == pytest.approx(pearson(measured, said), abs=1e-12)
+
+
+def test_a_network_that_is_of_no_use_does_not_spoil_the_answer(answered):
+    answer, out, _ = answered
+    now = {kind: answer[kind]["now"]["value"] for kind in ("ensemble", "one_network", "boosted_trees", "kmer_ridge")}
+    assert now["one_network"] < now["kmer_ridge"] - 0.1
+    assert now["ensemble"] > max(now["boosted_trees"], now["kmer_ridge"]) - 0.03
+    said = {kind: f"{value:z.2f}".replace("-", "−") for kind, value in now.items()}
+    assert out.startswith(f"At 420 sequences r is {said['ensemble']} ")
+    assert f"network alone reaches {said['one_network']}, the trees alone {said['boosted_trees']}." in out
+
+
+def test_a_model_that_says_the_same_of_every_row_counts_as_r_0(place, planned, monkeypatch):
+    from leanseq.lab import enough
+
+    def constant(run, groups, real=enough._said):
+        said = real(run, groups)
+        said[1] = 7.0
+        return said
+
+    monkeypatch.setattr(enough, "_said", constant)
+    found = judge(planned, place / "s")
+    assert not found.sides["one network"].r.any()
+    assert found.sides["one network"].curve.at(420).value == pytest.approx(0, abs=0.02)
+
+
+def test_the_figure_tells_four_kinds_apart_and_shades_two(place, answered):
+    drawn = (place / "out" / "learning-curve.svg").read_text()
+    shades = re.findall(r"FillBetweenPolyCollection_\d+\">.*?fill: (#\w+)", drawn, flags=re.DOTALL)
+    assert {each.upper() for each in shades} == {COLOURS["ensemble"].upper(), COLOURS["k-mer ridge"].upper()}
+    assert len(set(COLOURS.values())) == 4
+    assert all(f"stroke: {colour.lower()}" in drawn for colour in COLOURS.values())
+    assert all(f">{name} " in drawn for name in COLOURS)
+
+
+def test_networks_that_were_cut_short_are_said_to_be(place, planned):
+    assert "saw its sequences 25% as often" in judge(planned, place / "s", share=0.25).words[-1]
+
+
+def test_runs_of_a_curve_have_other_keys_and_those_of_plain_studies_are_as_ever(table):
+    plan = curve_plan(table, DATA, draws=2)
+    assert {unit.baselines for unit in plan.units} == {"all"}
+    for unit in plan.units:
+        assert unit.key == run_key(unit.settings, fingerprint(table), "all")
+        assert unit.key != run_key(unit.settings, fingerprint(table))
+    # from before runs could be asked for other baselines
+    assert run_key(Settings.make(), "print") == run_key(Settings.make(), "print", "quick") == "ec73aed828fae0bb"
+
+
+def test_boosted_trees_look_for_the_motifs_of_the_organism_that_was_named(table):
+    plan = curve_plan(table, replace(DATA, organism="human"), draws=2)
+    assert {prepare(table, unit.settings.data).construct.organism for unit in plan.units} == {"human"}
+
+
+def epochs_asked(place, patch, *words):
+    """Epochs of every network that the command would train."""
     from leanseq.cli import plan as module
 
-    monkeypatch.chdir(place)
+    patch.chdir(place)
     asked = []
 
     def stop(planned, *rest, **options):
-        asked.append([unit.settings.recipe.epochs for unit in planned.units])
+        asked.extend(unit.settings.recipe.epochs for unit in planned.units)
         raise SystemExit(0)
 
-    monkeypatch.setattr(module, "carry_out", stop)
-    base = ["toy.tsv", "--valid", 80, "--test", 60, "--store", "s", "--output", "out", "--processes", 1]
-    call(*base)
-    call(*base, "--budget", "1s")
-    call(*base, "--budget", "9h")
-    assert all(few < all_ for few, all_ in zip(asked[1], asked[0], strict=True))
-    assert asked[2] == asked[0]
+    patch.setattr(module, "carry_out", stop)
+    call("toy.tsv", "--valid", 80, "--test", 60, "--store", "s", "--output", "out", "--processes", 1, *words)
+    return asked
+
+
+def test_a_budget_makes_every_network_cheaper(place, monkeypatch, capsys):
+    whole, little, much = (
+        epochs_asked(place, monkeypatch, *words) for words in ([], ["--budget", "1s"], ["--budget", "9h"])
+    )
+    assert all(few < all_ for few, all_ in zip(little, whole, strict=True))
+    assert much == whole
     assert "of its epochs" in capsys.readouterr().err
+
+
+def test_boosted_trees_come_off_the_budget(place, monkeypatch):
+    found = []
+    monkeypatch.setattr(pace.Paces, "get", lambda *_: (0.001, 0.0005))
+    for seconds in (0.0, 0.02, 1.0):
+        monkeypatch.setattr(pace, "TREES_ROW", seconds)
+        found.append(sum(epochs_asked(place, monkeypatch, "--budget", "100s")))
+    assert found[0] > found[1] > found[2] > 0
+
+
+def test_trees_that_cannot_be_grown_are_named_before_any_work(place, monkeypatch, capsys):
+    def missing(name):
+        raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(boosted_trees, "import_module", missing)
+    assert call("toy.tsv", "--valid", 80, "--test", 60, "--store", "none", "--output", "none/out") == 2
+    said = capsys.readouterr()
+    assert "cannot load LightGBM" in said.err
+    assert said.err.count("\n") == 1
+    assert not (place / "none").exists()
 
 
 WRONG = {
     "draws": (["--draws", "1"], "--draws is 1, expected 2 or more"),
     "train": (["--train", "100"], "--train changes nothing here"),
+    "judges": (["--valid", "49"], "49 validation rows, expected at least 50 to weigh models"),
     "few": (["--valid", "300"], "200 training rows, expected at least 400 for a learning curve"),
     "processes": (["--processes", "-1"], "--processes is -1, expected 0 or more"),
     "resources": (["--resources", "GPU"], "--resources 'GPU': expected NAME=NUMBER, such as GPU=1"),

@@ -13,6 +13,9 @@ from .study import Flag, Placed, Workers, asked_layout, carry_out, read_resource
 if TYPE_CHECKING:
     from ..study.plan import Plan
 
+LEAST = 0.01
+"""Share of the recipe's epochs below which no budget goes."""
+
 
 def plan(
     table: Path,
@@ -27,15 +30,17 @@ def plan(
 ) -> None:
     """Say whether a table is large enough, and how much more sequences would buy.
 
-    Trains a small network and a k-mer ridge on nested subsets of the training rows, judges all on the validation rows,
-    and fits a learning curve. Test rows take no part. Stop it as you like: the same command continues.
+    Trains a small network, boosted trees and a k-mer ridge on nested subsets of the training rows, adds them up as
+    `leanseq fit` does, judges all on the validation rows, and fits a learning curve. Test rows take no part. Stop it as
+    you like: the same command continues.
 
     Parameters
     ----------
     table
         TSV, CSV (plain or gzipped) or Parquet with `sequence` and `expression`.
     budget
-        Time to spend, such as 15m: with less than needed, every network sees its sequences less often.
+        Time to spend, such as 15m: with less than needed, every network sees its sequences less often. Boosted trees
+        are never cut short; their estimated time comes off the budget first.
     draws
         Subsets drawn of each size, each with its own seed.
     output
@@ -45,11 +50,13 @@ def plan(
     retry
         Try failed runs again.
     """
+    from ..baselines.boosted_trees import library
     from ..data.table import read_table
     from ..errors import InputError
     from ..lab.enough import judge, to_dict
     from ..lab.plan_page import write_answer
     from ..lab.recipe import narrow
+    from ..lab.record import enough
     from ..lab.subsets import TABLE, curve_plan, keep, sizes, with_split
     from ..runs.folder import check_writable
     from ..runs.prepare import prepare
@@ -64,12 +71,14 @@ def plan(
     seconds = None if budget is None else read_budget(budget)
     read_resources(workers.resources)
     asked_layout(workers, draws)
+    library()  # not only after the checks of a large table
     check_writable(store)
     measured = read_table(table, sequence=data.sequence_column, expression=data.expression_column)
     folder = output or Path("runs/plan") / table.name.split(".")[0]
     check_writable(folder)
     data = narrow(measured, data)
     prepared = prepare(measured, data)
+    enough(measured, prepared)
     sizes(len(prepared.split.train))  # enough rows, before anything is written
     rows = keep(with_split(measured, prepared), folder / TABLE)
     made, share = curve_plan(rows, data, draws), 1.0
@@ -86,14 +95,15 @@ def plan(
 def _share(made: Plan, store: Path, workers: Workers, seconds: float) -> float:
     """Share of the recipe's epochs that fits into the time."""
     from ..study.engine import cores
-    from ..study.pace import estimate
+    from ..study.pace import estimate, tree_seconds
     from .progress import say
 
     say("measuring a few steps ...")
     processes = workers.processes or cores()
     times = estimate(made, list(made.units), store, max(1, cores() // processes))
+    trees = sum(tree_seconds(made, unit) for unit in made.units) / processes
     needed = sum(time.run for time in times.values()) / processes
-    share = min(1.0, seconds / needed)
+    share = min(1.0, max(LEAST, (seconds - trees) / (needed - trees)))
     if share < 1:
         say(f"the whole plan would take about {needed / 60:.0f} min: every network sees {share:.0%} of its epochs")
     return share

@@ -1,26 +1,33 @@
-"""Is the data enough: what a network and the k-mer ridge reach by number of sequences, and what more would buy."""
+"""Is the data enough: what a fit and its parts reach by number of sequences, and what more would buy."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+import polars as pl
+from jaxtyping import Float, Int64
 
-from ..baselines import RIDGE
-from ..data.table import Table
+from ..baselines import RIDGE, TREES, column
 from ..evaluation.bootstrap import bootstrap
 from ..evaluation.ceiling import Ceiling, noise_ceiling
 from ..evaluation.learning_curve import Curve, fit_curve, words
+from ..evaluation.metrics import pearson
 from ..report.words import duration
+from ..runs.folder import PREDICTIONS
 from ..study.plan import Plan
-from ..study.results import Configuration, read_results
+from ..study.results import read_results
+from .fitting import ENSEMBLE, NETWORK
+from .stack import held_out
 from .subsets import GROUP
 
 FACTORS = (2.0, 4.0)
 """How many times the data, for which the gain is said."""
+PARTS = {NETWORK: "prediction", TREES: column(TREES), RIDGE: column(RIDGE)}
+"""Parts of the ensemble -> their column in `predictions.parquet`."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Side:
     Attributes
     ----------
     r
-        Validation r of every draw at every size.
+        Validation r of every draw at every size; 0 where a model says the same of every row.
     curve
         Fitted to them.
     """
@@ -49,20 +56,19 @@ class Enough:
         Training rows of every size, rising; the last is all there are.
     valid
         Number of validation rows that judged.
-    network, ridge
-        The small network and the k-mer ridge.
+    sides
+        The ensemble, and then its parts alone, by their names in a fit.
     ceiling
         The most that the noise of the labels allows.
     seconds
-        Mean seconds of training at every size, on one worker.
+        Mean seconds of training the network at every size, on one worker.
     words
         The answer in sentences.
     """
 
     rows: tuple[int, ...]
     valid: int
-    network: Side
-    ridge: Side
+    sides: Mapping[str, Side]
     ceiling: Ceiling
     seconds: tuple[float, ...]
     words: tuple[str, ...]
@@ -84,26 +90,36 @@ def judge(plan: Plan, store: Path, share: float = 1.0) -> Enough:
         If a run is not finished or damaged.
     """
     table, found = plan.table, read_results(plan, store).configurations
-    rows = tuple(int(each.factors["train"]) for each in found)
+    rows, last = tuple(int(each.factors["train"]) for each in found), found[-1]
+    groups = table.frame[GROUP].to_numpy()[last.rows - 1]
+    said = np.array([[_said(store / unit.key, groups) for unit in plan.of(i)] for i in range(len(found))])
     ceiling = noise_ceiling(table.frame)
-    own = np.array([each.r("valid") for each in found])
-    ridge = np.array([_ridge(each) for each in found])
-    errors = np.array([_error(each, table) for each in found])
-    sides = [Side(r, _fit(rows, r, errors, ceiling.r)) for r in (own, ridge)]
+    sides = {
+        name: _side(rows, said[:, :, i], last.expression, groups, ceiling.r)
+        for i, name in enumerate((ENSEMBLE, *PARTS))
+    }
     seconds = tuple(float(np.mean(each.seconds)) for each in found)
     return Enough(
         rows=rows,
-        valid=len(found[-1].rows),
-        network=sides[0],
-        ridge=sides[1],
+        valid=len(last.rows),
+        sides=sides,
         ceiling=ceiling,
         seconds=seconds,
         words=(
-            words(sides[0].curve, rows[-1], ceiling.r, sides[1].curve),
+            words(sides[ENSEMBLE].curve, rows[-1], ceiling.r, sides[RIDGE].curve),
+            _alone(sides, rows[-1]),
             ceiling.words,
             f"The network took {duration(seconds[-1])} to train on {rows[-1]:,} sequences with one worker.",
             *_shortened(share),
         ),
+    )
+
+
+def _alone(sides: Mapping[str, Side], rows: int) -> str:
+    network, trees = (f"{sides[name].curve.at(rows).value:z.2f}".replace("-", "−") for name in (NETWORK, TREES))
+    return (
+        f"This is the r of one network, {TREES} and {RIDGE} together, as leanseq fit weighs them; the network alone "
+        f"reaches {network}, the trees alone {trees}."
     )
 
 
@@ -116,22 +132,34 @@ def _shortened(share: float) -> list[str]:
     ]
 
 
-def _ridge(found: Configuration) -> list[float]:
-    """Validation r of the k-mer ridge of every draw."""
-    scores = ({(each["model"], each["split"]): each["r"] for each in m["results"]} for m in found.metrics)
-    return [each[RIDGE, "valid"]["value"] if each[RIDGE, "valid"] else float("nan") for each in scores]
+def _said(run: Path, groups: Int64[np.ndarray, " n"]) -> Float[np.ndarray, "kinds n"]:
+    """What the ensemble, and then each part of it, says about the validation rows.
+
+    Each row of the ensemble has weights that were fitted without its group of homologs.
+    """
+    frame = pl.read_parquet(run / PREDICTIONS).filter(pl.col("split") == "valid")
+    parts = np.stack([frame[name].to_numpy() for name in PARTS.values()])
+    return np.stack([held_out(parts, frame["expression"].to_numpy(), groups), *parts])
 
 
-def _error(found: Configuration, table: Table) -> float:
-    """Standard error of r that comes from the validation rows, groups of homologs drawn whole."""
-    groups = table.frame[GROUP].to_numpy()[found.rows - 1]
-    spread = bootstrap("pearson", found.expression, found.predictions[0], by=groups)
-    return (spread.high - spread.low) / (2 * 1.96)
+def _side(
+    rows: tuple[int, ...],
+    said: Float[np.ndarray, "sizes draws n"],
+    measured: Float[np.ndarray, " n"],
+    groups: Int64[np.ndarray, " n"],
+    ceiling: float | None,
+) -> Side:
+    r = np.nan_to_num([[pearson(measured, draw) for draw in draws] for draws in said])
+    errors = np.array([_error(measured, draws[0], groups) for draws in said])
+    count = r.shape[1]
+    curve = fit_curve(np.repeat(rows, count), r.ravel(), se=np.repeat(errors, count), ceiling=ceiling)
+    return Side(r, curve)
 
 
-def _fit(rows: tuple[int, ...], r: np.ndarray, errors: np.ndarray, ceiling: float | None) -> Curve:
-    draws = r.shape[1]
-    return fit_curve(np.repeat(rows, draws), r.ravel(), se=np.repeat(errors, draws), ceiling=ceiling)
+def _error(measured: np.ndarray, predicted: np.ndarray, groups: np.ndarray) -> float:
+    """Standard error of r that comes from the validation rows, groups of homologs drawn whole; 0 where r has none."""
+    spread = bootstrap("pearson", measured, predicted, by=groups)
+    return float(np.nan_to_num(spread.high - spread.low)) / (2 * 1.96)
 
 
 def to_dict(found: Enough) -> dict[str, Any]:
@@ -144,11 +172,11 @@ def to_dict(found: Enough) -> dict[str, Any]:
         "words": list(found.words),
         "seconds": list(found.seconds),
         **{
-            name: {
+            column(name): {
                 "r": side.r.tolist(),
                 "now": side.curve.at(last)._asdict(),
                 "gain": {f"x{factor:g}": side.curve.gain(last, factor)._asdict() for factor in FACTORS},
             }
-            for name, side in (("network", found.network), ("kmer_ridge", found.ridge))
+            for name, side in found.sides.items()
         },
     }

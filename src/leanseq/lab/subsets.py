@@ -25,6 +25,8 @@ from .recipe import WINDOW, lean_settings
 
 TABLE = "table.parquet"
 SPLIT, GROUP, UNTOUCHED = "split", "split_group", "untouched"
+BASELINES = "all"
+"""Baselines of every run, a key of `SETS`: the ensemble of a fit has boosted trees."""
 SIZES, SMALLEST = 5, 100
 """Most sizes of a curve, and the fewest training rows of a size."""
 
@@ -75,19 +77,19 @@ def curve_plan(table: Table, data: DataSettings, draws: int, share: float = 1.0)
     table
         As `with_split` made it, and kept.
     data
-        How the user's table is read, with its window; construct and window are used.
+        How the user's table is read, with its window; construct, window and organism are used.
     draws
         Subsets of each size.
     share
         Share of the recipe's epochs.
     """
-    kept = {name: getattr(data, name) for name in WINDOW}
+    kept = {name: getattr(data, name) for name in (*WINDOW, "organism")}
     print_, cases, units = fingerprint(table), [], []
     for i, rows in enumerate(sizes(int((table.frame[SPLIT] == "train").sum()))):
         values = {**lean_settings(rows, share), **kept, "split": "column", "train": rows}
         cases.append(Case(f"{rows:,} sequences", {"train": rows}, values))
         for draw in range(draws):
             settings: Settings = make_settings({**values, "split_seed": draw}, draw)
-            units.append(Unit(i, draw, settings, run_key(settings, print_)))
+            units.append(Unit(i, draw, settings, run_key(settings, print_, BASELINES), BASELINES))
     spec = Spec(table.path, "Is this data enough?", table.path, seeds=tuple(range(draws)), rows="valid", x="train")
     return Plan(spec, table, tuple(cases), tuple(units))
