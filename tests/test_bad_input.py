@@ -603,7 +603,10 @@ def test_a_construct_is_refused(toy, tmp_path, content, pieces):
 SIZE = "expected a number of rows (2048) or a share (0.1)"
 SETTINGS = {
     "unknown-name": ({"epoch": 3}, "unknown setting 'epoch'; did you mean 'epochs'?"),
-    "unknown-model": ({"model": "legnet"}, "unknown architecture 'legnet'; known: legnet-dream2022, legnet-optimized"),
+    "unknown-model": (
+        {"model": "legnet"},
+        "unknown architecture 'legnet'; did you mean 'legnet-lean'? known: legnet-dream2022, …",
+    ),
     "model-misspelt": ({"model": "legnet-optimised"}, "unknown architecture … did you mean 'legnet-optimized'?"),
     "unknown-modification": (
         {"model": "legnet-optimized+lstmm"},

@@ -15,7 +15,7 @@ WINDOW = ("construct", "left_flank", "right_flank", "length")
 
 
 def lean_settings(rows: int, share: float = 1.0) -> dict[str, Any]:
-    """Settings of `leanseq train` for so many training rows: a lean LegNet, orthogonal steps, small batches, an average.
+    """Settings of `leanseq train` for so many training rows: a lean LegNet, orthogonal steps, averaged weights.
 
     Parameters
     ----------
