@@ -605,7 +605,7 @@ SETTINGS = {
     "unknown-name": ({"epoch": 3}, "unknown setting 'epoch'; did you mean 'epochs'?"),
     "unknown-model": (
         {"model": "legnet"},
-        "unknown architecture 'legnet'; did you mean 'legnet-lean'? known: legnet-dream2022, …",
+        "unknown architecture 'legnet'; did you mean 'legnet-lean'? known: … legnet-lean",
     ),
     "model-misspelt": ({"model": "legnet-optimised"}, "unknown architecture … did you mean 'legnet-optimized'?"),
     "unknown-modification": (
