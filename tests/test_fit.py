@@ -71,6 +71,14 @@ def test_held_out_weights_never_saw_the_group():
     assert (held_out(predictions, truth, groups, seed=1) != before).any()
 
 
+def test_rows_of_one_group_are_held_out_one_by_one():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0, 1, 60)
+    predictions = truth + rng.normal(0, 1, (3, 60))
+    alone = held_out(predictions, truth, np.arange(60))
+    np.testing.assert_array_equal(held_out(predictions, truth, np.full(60, 7)), alone)
+
+
 def test_the_window_is_the_longest_row_unless_it_is_set(place):
     table = read_table(place / "toy.tsv")
     assert narrow(table, DATA).length == 17 + 40 + 13

@@ -66,11 +66,13 @@ def held_out(
     predictions, measured
         As for `stack`.
     groups
-        Number of each row's group of homologs.
+        Number of each row's group of homologs. Where all rows are one group, rows are held out instead.
     seed
         Deals the groups into folds.
     """
     names, group = np.unique(groups, return_inverse=True)
+    if len(names) == 1:  # variants of one sequence: no other group is left to fit weights on
+        names = group = np.arange(len(measured))
     fold = (np.random.default_rng(seed).permutation(len(names)) % FOLDS)[group]
     out = np.empty(len(measured))
     for i in range(FOLDS):
