@@ -18,7 +18,7 @@ from leanseq.training.fit import Interrupted, Watcher, fit
 from leanseq.training.inputs import Channels, Examples, network_input
 from leanseq.training.lr_range import range_test
 from leanseq.training.objectives import Objective
-from leanseq.training.optimizers import Lion, Muon
+from leanseq.training.optimizers import Lion, Muon, make_optimizer
 from leanseq.training.recipe import Recipe
 from leanseq.training.schedules import learning_rate
 
@@ -250,6 +250,25 @@ def test_muon_is_adam_for_vectors_without_decay():
         muon.step()
         adam.step()
     torch.testing.assert_close(ours, theirs)
+
+
+def test_muon_is_adamw_for_the_weights_of_the_outputs():
+    ours, theirs = (torch.nn.Parameter(torch.tensor([[1.0, -1.0], [2.0, 0.5]])) for _ in range(2))
+    muon = Muon([ours], lr=0.1, weight_decay=0.5, outputs=[ours])
+    adam = torch.optim.AdamW([theirs], lr=0.1, weight_decay=0.5)
+    for step in range(1, 6):
+        ours.grad = theirs.grad = torch.tensor([[3.0, -0.01], [0.5, 1.0]]) / step
+        muon.step()
+        adam.step()
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(("spec", "name"), [("legnet-lean", "conv.weight"), ("legnet-optimized+lstm", "out.weight")])
+def test_the_outputs_of_a_network_are_those_of_its_last_layer(spec, name):
+    made = create(spec, channels=4, length=24, outputs=18, size="tiny")
+    muon = make_optimizer("muon", made, 0.1, 0.0)
+    assert isinstance(muon, Muon)
+    assert muon.outputs == {id(dict(made.head.named_parameters())[name])}
 
 
 def test_the_range_test_finds_a_rate_that_learns():
