@@ -17,7 +17,7 @@ from leanseq.lab import members, recipe
 from leanseq.lab.fit_page import answer
 from leanseq.lab.fitting import ENSEMBLE, NETWORKS, Trained, assemble
 from leanseq.lab.lines import train_baselines
-from leanseq.lab.members import LENGTHS, Budget, members_plan, pilots_plan
+from leanseq.lab.members import LENGTHS, Budget, Pilot, best_length, networks_plan
 from leanseq.lab.recipe import narrow
 from leanseq.lab.record import claim
 from leanseq.lab.stack import held_out, stack
@@ -86,22 +86,39 @@ def test_the_window_is_the_longest_row_unless_it_is_set(place):
 
 
 def test_more_time_buys_more_networks_never_fewer():
+    pilots = {length: Pilot(0.5, 100 * length) for length in LENGTHS}
     for length in LENGTHS:
-        counts = [Budget(seconds, 100.0, 2).members(length) for seconds in (200.0, 400.0, 800.0, 1600.0, 1e6)]
+        counts = [
+            len(Budget(seconds, 100.0, 2).members(length, pilots)) for seconds in (200.0, 400.0, 800.0, 1600.0, 1e6)
+        ]
         assert counts == sorted(counts)
         assert counts[-1] == members.MOST
     assert Budget(60.0, 100.0, 2).lengths == (0.25, 0.5)
     assert Budget(-5.0, 100.0, 2).lengths == (0,)
-    assert Budget(400.0, 100.0, 1).members(1.0) < Budget(400.0, 100.0, 2).members(1.0)
+    alone, two = (Budget(400.0, 100.0, processes).members(1.0, pilots) for processes in (1, 2))
+    assert len(alone) < len(two)
+
+
+def test_measured_pilots_decide_how_many_networks_follow_and_time_is_kept_for_the_evaluation():
+    budget = Budget(400.0, 100.0, 2)
+    slow, quick = ({1.0: Pilot(0.5, seconds), 0.5: Pilot(0.4, seconds / 2)} for seconds in (190.0, 90.0))
+    assert budget.members(1.0, slow) == (1.0,) * 3  # 190 s are left of 380
+    assert budget.members(1.0, quick) == (1.0,) * 7
+    assert Budget(399.0, 100.0, 2).members(1.0, slow) == (1.0, 0.99, 0.99)
+    assert Budget(300.0, 100.0, 2).members(1.0, slow) == (1.0, 0.5, 0.5)
+    assert Budget(290.0, 100.0, 2).members(1.0, slow) == (1.0,)
+    assert best_length(slow) == 1.0
+    assert best_length({**slow, 0.25: Pilot(0.6, 1.0)}) == 0.25
 
 
 def test_networks_of_a_larger_ensemble_are_those_of_a_smaller_one_and_more(table, data):
-    few, many = (members_plan(table, data, 0.5, count, 3) for count in (2, 4))
+    few, many = (networks_plan(table, data, [(0.5, 3 + i) for i in range(count)]) for count in (2, 4))
     assert [unit.key for unit in many.units][:2] == [unit.key for unit in few.units]
     assert len({unit.key for unit in many.units}) == 4
-    pilots = pilots_plan(table, data, Budget(500.0, 100.0, 2), 3)
+    pilots = networks_plan(table, data, [(length, 3) for length in (1.0, 0.5, 0.25)])
     epochs = [unit.settings.recipe.epochs for unit in pilots.units]
-    assert epochs == sorted(epochs, reverse=True)  # the longest begins first
+    assert epochs == sorted(epochs, reverse=True)
+    assert [case.label for case in pilots.cases] == [f"{each} epochs" for each in epochs]
     assert few.units[0].key == pilots.units[1].key
     assert all(unit.settings.data.length == 70 for unit in pilots.units)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
 from ..runs.settings import DataSettings
 from .study import Flag, Workers, asked_layout, carry_out
+
+if TYPE_CHECKING:
+    from ..study.plan import Plan
 
 
 def fit(
@@ -54,7 +58,7 @@ def fit(
     from ..lab.fit_page import write_fit
     from ..lab.fitting import assemble
     from ..lab.lines import train_baselines
-    from ..lab.members import best_length, budget_of, load_networks, members_plan, pilots_plan
+    from ..lab.members import best_length, budget_of, load_networks, networks_plan, read_pilots
     from ..lab.recipe import narrow
     from ..lab.record import begin, claim, enough, finish
     from ..lab.subsets import TABLE, keep, with_split
@@ -88,14 +92,15 @@ def fit(
     left = seconds - sum(each.seconds for each in baselines.values())
     paid = budget_of(rows, data, left, layout, store, folder)
     placed = Workers(*layout)
-    length, plans = paid.lengths[0], []
-    if len(paid.lengths) > 1:
-        pilots = pilots_plan(rows, data, paid, seed)
+    lengths, plans, tried = sorted(paid.lengths, reverse=True), [], {}  # the longest begins first
+    if len(lengths) > 1:
+        pilots = networks_plan(rows, data, [(each, seed) for each in lengths])
         plans.append(pilots)
         carry_out(pilots, store, placed, retry=retry, name="pilots")
-        length = best_length(pilots, paid, store)
-    planned = members_plan(rows, data, length, paid.members(length), seed)
-    say(f"{'networks':<22}{len(planned.units)}, {planned.units[0].settings.recipe.epochs} epochs each")
+        tried = read_pilots(pilots, lengths, store)
+    members = paid.members(best_length(tried) if tried else lengths[0], tried)
+    planned = networks_plan(rows, data, [(each, seed + i) for i, each in enumerate(members)])
+    say(f"{'networks':<22}{_epochs(planned)}")
     carry_out(planned, store, placed, retry=retry, name="fit")
     networks = load_networks([planned, *plans], store)
     fitted = assemble(measured, prepared, networks, baselines)
@@ -103,3 +108,9 @@ def fit(
     for line in write_fit(fitted, measured, prepared, record, folder):
         print(line)
     print(f"model: {folder}; report: {folder / 'report.html'}")
+
+
+def _epochs(planned: Plan) -> str:
+    """How many networks of how many epochs, in words."""
+    counts = Counter(unit.settings.recipe.epochs for unit in planned.units)
+    return ", ".join(f"{count} of {epochs} epochs" for epochs, count in counts.items())

@@ -7,10 +7,11 @@ learned. So the first seed is trained for several lengths, validation rows choos
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapreplace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from ..apply import load
 from ..data.summary import fingerprint
 from ..data.table import Table
 from ..files import write_json
-from ..runs.folder import HISTORY
+from ..runs.folder import HISTORY, RUN
 from ..runs.settings import DataSettings
 from ..study.engine import Layout
 from ..study.pace import estimate
@@ -32,6 +33,20 @@ LENGTHS = (0.25, 0.5, 1.0)
 """Shares of the recipe's epochs that are tried."""
 MOST = 16
 """Networks beyond which another one changes nothing that can be measured."""
+LEAST = 0.5
+"""Share of a length below which a network is too short to fill time with."""
+RESERVE = 0.05
+"""Share of the time for the networks that is kept for starting them, weighing them and the evaluation."""
+
+
+class Pilot(NamedTuple):
+    """A network that was trained to find out how long to train: its validation r, and what it took from start to end.
+
+    `r` is -1 where the network says the same of every row.
+    """
+
+    r: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -41,19 +56,20 @@ class Budget:
     Attributes
     ----------
     seconds
-        For all networks.
+        For all networks and the evaluation.
     run
-        Seconds of one network as long as the recipe asks.
+        Seconds of one network as long as the recipe asks, estimated.
     processes
         Networks that train at the same time.
 
     Examples
     --------
     >>> rich, poor = Budget(900.0, 250.0, 2), Budget(20.0, 250.0, 2)
-    >>> rich.lengths, rich.members(1.0), rich.members(0.5)
-    ((0.25, 0.5, 1.0), 5, 11)
-    >>> poor.lengths, poor.members(0.08)
-    ((0.08,), 2)
+    >>> rich.lengths, poor.lengths
+    ((0.25, 0.5, 1.0), (0.076,))
+    >>> pilots = {1.0: Pilot(0.9, 260.0), 0.5: Pilot(0.91, 130.0), 0.25: Pilot(0.8, 65.0)}
+    >>> rich.members(0.5, pilots), poor.members(0.076, {})
+    ((0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.29, 0.29), (0.076, 0.076))
     """
 
     seconds: float
@@ -63,15 +79,28 @@ class Budget:
     @property
     def lengths(self) -> tuple[float, ...]:
         """Lengths to try: those that fit into the time, or the one that just does."""
-        most = self.seconds / self.run
+        most = self.seconds * (1 - RESERVE) / self.run
         return tuple(each for each in LENGTHS if each <= most) or (round(max(0.0, most), 4),)
 
-    def members(self, length: float) -> int:
-        """Networks of a length: the one that was tried, and as many more as fit into the time that is left."""
-        if len(self.lengths) == 1:
-            return self.processes
-        tried = self.run * max(max(self.lengths), sum(self.lengths) / self.processes)
-        return min(MOST, 1 + self.processes * int((self.seconds - tried) / (self.run * length)))
+    def members(self, length: float, pilots: Mapping[float, Pilot]) -> tuple[float, ...]:
+        """Lengths of the networks to have: the pilot of a length, and as many more as the time that is left pays for.
+
+        Time that is enough for more than half of a network is filled with shorter ones.
+
+        Parameters
+        ----------
+        length
+            One of `lengths`.
+        pilots
+            What was measured of every length; nothing if there was only one to try.
+        """
+        if not pilots:
+            return (length,) * self.processes
+        spent = _side_by_side([each.seconds for each in pilots.values()], self.processes)
+        rounds = max(0.0, (self.seconds * (1 - RESERVE) - spent) / pilots[length].seconds)
+        whole = (length,) * (1 + self.processes * int(rounds))
+        shorter = (round(length * (rounds % 1), 2),) * self.processes if rounds % 1 >= LEAST else ()
+        return (*whole, *shorter)[:MOST]
 
 
 def budget_of(table: Table, data: DataSettings, seconds: float, layout: Layout, store: Path, folder: Path) -> Budget:
@@ -80,7 +109,7 @@ def budget_of(table: Table, data: DataSettings, seconds: float, layout: Layout, 
     Parameters
     ----------
     table, data
-        As for `members_plan`.
+        As for `networks_plan`.
     seconds
         Time for the networks.
     layout
@@ -92,24 +121,14 @@ def budget_of(table: Table, data: DataSettings, seconds: float, layout: Layout, 
     """
     identity = {"table": fingerprint(table), "layout": list(layout)}
     if (run := _known(folder / PACE, identity)) is None:
-        one = members_plan(table, data, 1.0, 1, 0)
+        one = networks_plan(table, data, [(1.0, 0)])
         run = next(iter(estimate(one, list(one.units), store, layout.threads).values())).run
         write_json(folder / PACE, {"identity": identity, "seconds_a_network": run})
     return Budget(seconds, run, layout.processes)
 
 
-def pilots_plan(table: Table, data: DataSettings, budget: Budget, seed: int) -> Plan:
-    """The first network at every length that is tried."""
-    plans = [members_plan(table, data, length, 1, seed) for length in reversed(budget.lengths)]
-    units = [Unit(i, seed, plan.units[0].settings, plan.units[0].key) for i, plan in enumerate(plans)]
-    cases = [
-        Case(f"{unit.settings.recipe.epochs} epochs", {}, plans[i].cases[0].settings) for i, unit in enumerate(units)
-    ]
-    return Plan(plans[0].spec, table, tuple(cases), tuple(units))
-
-
-def members_plan(table: Table, data: DataSettings, length: float, members: int, seed: int) -> Plan:
-    """Networks of one length, as a study: the same ones, however many there are.
+def networks_plan(table: Table, data: DataSettings, networks: Sequence[tuple[float, int]]) -> Plan:
+    """Networks as a study; each is the same one in whatever company.
 
     Parameters
     ----------
@@ -117,30 +136,36 @@ def members_plan(table: Table, data: DataSettings, length: float, members: int, 
         As `with_split` made it, and kept: test rows are not in its split.
     data
         How the user's table is read, with its window; construct and window are used.
-    length
-        Share of the recipe's epochs.
-    members
-        Networks.
-    seed
-        Of the first network; the others follow.
+    networks
+        Length (share of the recipe's epochs) and seed of each.
     """
     kept = {name: getattr(data, name) for name in WINDOW}
     rows, print_ = int((table.frame["split"] == "train").sum()), fingerprint(table)
-    values = {**lean_settings(rows, length), **kept, "split": "column", "train": rows}
-    seeds = tuple(range(seed, seed + members))
-    made = [make_settings(values, each) for each in seeds]
-    units = [Unit(0, each, settings, run_key(settings, print_)) for each, settings in zip(seeds, made, strict=True)]
+    cases: dict[float, Case] = {}
+    units = []
+    for length, seed in networks:
+        values = {**lean_settings(rows, length), **kept, "split": "column", "train": rows}
+        cases.setdefault(length, Case(f"{values['epochs']} epochs", {}, values))
+        settings = make_settings(values, seed)
+        units.append(Unit(list(cases).index(length), seed, settings, run_key(settings, print_)))
+    seeds = tuple(dict.fromkeys(seed for _, seed in networks))
     spec = Spec(table.path, "The networks of an ensemble", table.path, seeds=seeds, rows="valid")
-    return Plan(spec, table, (Case("network", {}, values),), tuple(units))
+    return Plan(spec, table, tuple(cases.values()), tuple(units))
 
 
-def best_length(plan: Plan, budget: Budget, store: Path) -> float:
-    """The length whose pilot predicts the validation rows best."""
-    r = {}
-    for unit, length in zip(plan.units, reversed(budget.lengths), strict=True):
+def read_pilots(plan: Plan, lengths: Sequence[float], store: Path) -> dict[float, Pilot]:
+    """What finished pilots say, by their length."""
+    out = {}
+    for unit, length in zip(plan.units, lengths, strict=True):
         last = pl.read_csv(store / unit.key / HISTORY)["valid_r"][-1]
-        r[length] = -1.0 if last is None or last != last else float(last)
-    return max(r, key=lambda length: r[length])
+        r = -1.0 if last is None or last != last else float(last)
+        out[length] = Pilot(r, float(json.loads((store / unit.key / RUN).read_text(encoding="utf-8"))["seconds"]))
+    return out
+
+
+def best_length(pilots: Mapping[float, Pilot]) -> float:
+    """The length whose pilot predicts the validation rows best."""
+    return max(pilots, key=lambda length: pilots[length].r)
 
 
 def load_networks(plans: Sequence[Plan], store: Path) -> dict[int, list[Trained]]:
@@ -150,6 +175,14 @@ def load_networks(plans: Sequence[Plan], store: Path) -> dict[int, list[Trained]
         history = pl.read_csv(store / unit / HISTORY)
         out.setdefault(len(history), []).append(Trained(load(store / unit), float(history["seconds"].sum())))
     return out
+
+
+def _side_by_side(seconds: Sequence[float], processes: int) -> float:
+    """Seconds until all are done, each begun when a process is free."""
+    busy = [0.0] * processes
+    for each in seconds:
+        heapreplace(busy, busy[0] + each)
+    return max(busy)
 
 
 def _known(path: Path, identity: dict[str, Any]) -> float | None:
