@@ -393,11 +393,12 @@ def stop(line, number, when):
 
 def test_a_study_survives_kill_9_and_ctrl_c_and_is_reported(folder, tmp_path, capfd):
     """Two processes; all are killed once, stopped once; then the same command ends it to the same bits."""
-    peace, killed = tmp_path / "peace", tmp_path / "killed"
-    made = make_plan(parse_spec(tomllib.loads(STUDY), str(folder / "toy.toml")))
+    peace, killed, study = tmp_path / "peace", tmp_path / "killed", folder / "long.toml"
+    study.write_text(STUDY.replace("epochs = 2", "epochs = 8"))  # long enough to be stopped on the way
+    made = make_plan(parse_spec(tomllib.loads(study.read_text()), str(study)))
     for unit in made.units:
         assert run(to_task(unit.settings, folder / "toy.tsv", peace / unit.key, 1)) == Outcome("finished")
-    line = command("study", "run", folder / "toy.toml", "--store", killed, "--processes", "2", "--threads", "1")
+    line = command("study", "run", study, "--store", killed, "--processes", "2", "--threads", "1")
     line += ["--output", tmp_path / "report"]
     stop(line, signal.SIGKILL, lambda: any(killed.glob("*/checkpoint.json")))
     code, said = stop(line, signal.SIGINT, lambda: any(killed.glob("*/sound.json")))
@@ -411,7 +412,7 @@ def test_a_study_survives_kill_9_and_ctrl_c_and_is_reported(folder, tmp_path, ca
     assert "4 runs: 4 finished" in done.stderr
     assert all(same(peace / unit.key, killed / unit.key) for unit in made.units)
     with pytest.raises(SystemExit, match="0"):
-        main(["study", "status", str(folder / "toy.toml"), "--store", str(killed)])
+        main(["study", "status", str(study), "--store", str(killed)])
     assert "4 runs: 4 finished" in capfd.readouterr().out
 
 
