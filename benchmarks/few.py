@@ -6,7 +6,7 @@
 The second line trains LegNet at its full size instead, on the same rows.
 
 FOLDER holds the tables that `docs/data.md` names. Results are added to `benchmarks/results/few.json` as they come; what
-is there is not run again.
+is there is not run again. `few_table.py` compares them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 import leanseq
-from leanseq.evaluation.bootstrap import bootstrap
+from leanseq.baselines import RIDGE, TREES, Baseline, column
+from leanseq.baselines.storage import file_name, from_bytes
 
 RESULTS = Path(__file__).parent / "results" / "few.json"
 TABLES = {
@@ -56,33 +57,60 @@ LEGNET = {
 """Recipe -> options of `leanseq train`, for 8 epochs: ours, and that of the network's paper (docs/models.md)."""
 
 
-def elsewhere(name: str, model: leanseq.Ensemble | leanseq.Model, data: Path) -> dict[str, dict[str, float]]:
-    """Scores on tables of other experiments, which took no part in the fit."""
-    if name == "native":
-        return {"dream_random": _random(model, data), "snv": _snv(model, data)}
-    return {"hq": _table(model, pl.read_csv(data / "yeast_random_hq.tsv", separator="\t"))} if name == "dream" else {}
+def elsewhere(name: str, models: dict[str, leanseq.Ensemble | leanseq.Model], data: Path, folder: Path) -> None:
+    """Keep what models say of tables of other experiments, which took no part in the fit; nothing is done twice."""
+    for table in ELSEWHERE.get(name, ()):
+        if not (path := folder / f"elsewhere-{table}.parquet").exists():
+            made = OTHERS[table](models, data)
+            made.filter(pl.all_horizontal(pl.all().is_finite())).write_parquet(path)
 
 
-def _random(model: leanseq.Ensemble | leanseq.Model, data: Path) -> dict[str, float]:
+def _random(models: dict[str, leanseq.Ensemble | leanseq.Model], data: Path) -> pl.DataFrame:
     public = pl.read_csv(data / "yeast_dream_public.tsv", separator="\t")
-    return _table(model, public.filter(pl.col("is_random") == 1))
+    return _table(models, public.filter(pl.col("is_random") == 1))
 
 
-def _table(model: leanseq.Ensemble | leanseq.Model, table: pl.DataFrame) -> dict[str, float]:
-    predicted = model.predict(table["sequence"].to_list(), misfits="skip")
-    return _score(table["expression"].to_numpy(), predicted)
+def _hq(models: dict[str, leanseq.Ensemble | leanseq.Model], data: Path) -> pl.DataFrame:
+    return _table(models, pl.read_csv(data / "yeast_random_hq.tsv", separator="\t"))
 
 
-def _snv(model: leanseq.Ensemble | leanseq.Model, data: Path) -> dict[str, float]:
+def _table(models: dict[str, leanseq.Ensemble | leanseq.Model], table: pl.DataFrame) -> pl.DataFrame:
+    sequences = table["sequence"].to_list()
+    said = {name: model.predict(sequences, misfits="skip") for name, model in models.items()}
+    return pl.DataFrame({"expression": table["expression"].cast(pl.Float64), **said})
+
+
+def _snv(models: dict[str, leanseq.Ensemble | leanseq.Model], data: Path) -> pl.DataFrame:
     pairs = pl.read_csv(data / "yeast_dream_public_snv.tsv", separator="\t")
-    a, b = (model.predict(pairs[f"{side}_sequence"].to_list(), misfits="skip") for side in "ab")
-    return _score(pairs["delta"].to_numpy(), b - a)
+    before, after = (pairs[f"{side}_sequence"].to_list() for side in "ab")
+    said = {
+        name: model.predict(after, misfits="skip") - model.predict(before, misfits="skip")
+        for name, model in models.items()
+    }
+    return pl.DataFrame({"expression": pairs["delta"].cast(pl.Float64), **said})
 
 
-def _score(measured: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    known = np.isfinite(predicted)
-    r = bootstrap("pearson", measured[known], predicted[known])
-    return {"r": r.value, "low": r.low, "high": r.high, "n": int(known.sum())}
+OTHERS = {"dream_random": _random, "snv": _snv, "hq": _hq}
+ELSEWHERE = {"native": ("dream_random", "snv"), "dream": ("hq",)}
+"""Table -> those of other experiments that its models are scored on."""
+
+
+def models_of(folder: Path) -> dict[str, leanseq.Ensemble | leanseq.Model]:
+    """The ensemble of a fit and its parts alone, by their columns in `predictions.parquet`; or the network of a run."""
+    whole = leanseq.load(folder)
+    if isinstance(whole, leanseq.Model):
+        return {"prediction": whole}
+    alone = {
+        column(name): replace(
+            whole, networks=(), baselines={name: _baseline(name, folder)}, weights=(1.0,), intercept=0.0
+        )
+        for name in (TREES, RIDGE)
+    }
+    return {"prediction": whole, "one_network": whole.networks[0], **alone}
+
+
+def _baseline(name: str, folder: Path) -> Baseline:
+    return from_bytes(name, (folder / "baselines" / file_name(name)).read_bytes())
 
 
 def fit(name: str, budget: str, seed: int, data: Path, work: Path) -> dict[str, Any]:
@@ -91,6 +119,7 @@ def fit(name: str, budget: str, seed: int, data: Path, work: Path) -> dict[str, 
     folder = work / f"{name}-{budget}-seed-{seed}"
     command = ["fit", table, *split, "--budget", budget, "--seed", str(100 * seed)]
     seconds = _run(command, data, "--output", folder, "--store", work / "store")
+    elsewhere(name, models_of(folder), data, folder)
     metrics, record = (json.loads((folder / file).read_text()) for file in ("metrics.json", "fit.json"))
     return {
         "command": ["leanseq", *command],
@@ -101,7 +130,6 @@ def fit(name: str, budget: str, seed: int, data: Path, work: Path) -> dict[str, 
         "hardware": record["hardware"],
         "r": _r(metrics),
         **{part: metrics[part] for part in ("weights", "coverage", "unfamiliar", "rows")},
-        "elsewhere": elsewhere(name, leanseq.load(folder), data),
     }
 
 
@@ -111,6 +139,7 @@ def legnet(name: str, recipe: str, seed: int, data: Path, work: Path) -> dict[st
     folder = work / f"{name}-legnet-{recipe}-seed-{seed}"
     command = ["train", table, *split, *LEGNET[recipe], "--seed", str(seed)]
     seconds = _run(command, data, "--output", folder, *(["--resume"] if folder.exists() else []))
+    elsewhere(name, models_of(folder), data, folder)
     run = json.loads((folder / "run.json").read_text())
     return {
         "command": ["leanseq", *command],
@@ -118,7 +147,6 @@ def legnet(name: str, recipe: str, seed: int, data: Path, work: Path) -> dict[st
         "leanseq": run["leanseq"],
         "hardware": run["hardware"],
         "r": _r(json.loads((folder / "metrics.json").read_text())),
-        "elsewhere": elsewhere(name, leanseq.load(folder), data),
     }
 
 
