@@ -15,7 +15,7 @@ from leanseq.data.table import read_table
 from leanseq.evaluation.metrics import pearson
 from leanseq.lab import members, recipe
 from leanseq.lab.fit_page import answer
-from leanseq.lab.fitting import ENSEMBLE, NETWORKS, Trained, assemble
+from leanseq.lab.fitting import ENSEMBLE, LEGNET, NETWORKS, Trained, assemble
 from leanseq.lab.lines import train_baselines
 from leanseq.lab.members import LENGTHS, Budget, Pilot, best_length, networks_plan
 from leanseq.lab.recipe import narrow
@@ -231,7 +231,7 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
     assert page.count("<svg") >= 5
     record = json.loads((place / "out" / "fit.json").read_text())
     assert record["command"] == "leanseq fit toy.tsv --budget 9h --valid 80 --test 60"
-    assert record["members"] == 2
+    assert record["members"] == len(record["epochs"]) == 2
     shown = place / "shown.tsv"
     pl.DataFrame({"sequence": sequences[:3]}).write_csv(shown, separator="\t")
     with pytest.raises(SystemExit):
@@ -243,6 +243,14 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
     assert call(*words) == 0
     assert capsys.readouterr().out == out
     assert {path.name: path.stat().st_mtime_ns for path in (place / "s").iterdir()} == before
+    monkeypatch.setitem(members.LEGNET_SETTINGS, "size", "tiny")
+    assert call(*words, "--legnet") == 0
+    judged = json.loads((place / "out" / "metrics.json").read_text())
+    models = [each["model"] for each in judged["results"] if each["split"] == "test"]
+    assert models[3:] == [*BASELINES, LEGNET]
+    assert judged["weights"] == metrics["weights"]  # a line to clear, no part
+    assert "legnet" in pl.read_parquet(place / "out" / "predictions.parquet").columns
+    assert "--legnet" in json.loads((place / "out" / "fit.json").read_text())["command"]
     assert call(*words, "--seed", 5) == 0
     assert json.loads((place / "out" / "fit.json").read_text())["runs"] != record["runs"]
     assert call(*words, "--organism", "none") == 0  # other trees, the same networks

@@ -110,6 +110,7 @@ def test_the_command_answers_for_the_ensemble_and_its_parts(place, answered):
     for kind in ("boosted_trees", "kmer_ridge"):
         assert answer[kind]["r"][2][0] == answer[kind]["r"][2][1] > 0.5  # all rows: the same model
         assert answer[kind]["r"][0][0] != answer[kind]["r"][0][1]
+    assert all(abs(a - b) > 1e-3 for a, b in answer["one_network"]["r"])  # each draw has a seed of its own
     page = (place / "out" / "report.html").read_text()
     assert all(each in page for each in answer["words"])
     assert all(f">{name}, r</th>" in page for name in COLOURS)

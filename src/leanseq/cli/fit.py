@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Group, Parameter
 
 from ..runs.settings import DataSettings
 from .study import Flag, Workers, asked_layout, carry_out
-
-if TYPE_CHECKING:
-    from ..study.plan import Plan
 
 
 def fit(
@@ -22,6 +18,7 @@ def fit(
     seed: int = 0,
     output: Path | None = None,
     store: Path = Path("runs/store"),
+    legnet: Flag = False,
     retry: Flag = False,
     processes: int = 0,
     threads: int = 0,
@@ -45,6 +42,8 @@ def fit(
         Folder of the model and its report; by default `runs/fit/NAME`.
     store
         Folder of all runs, shared with plans and studies.
+    legnet
+        Also train LegNet at its full size for comparison, as `leanseq train` does; takes its time beyond the budget.
     retry
         Try failed runs again.
     processes
@@ -56,11 +55,11 @@ def fit(
     from ..data.table import read_table
     from ..errors import InputError
     from ..lab.fit_page import write_fit
-    from ..lab.fitting import assemble
+    from ..lab.fitting import LEGNET, assemble
     from ..lab.lines import train_baselines
-    from ..lab.members import best_length, budget_of, load_networks, networks_plan, read_pilots
+    from ..lab.members import best_length, budget_of, legnet_plan, load_networks, networks_plan, read_pilots
     from ..lab.recipe import narrow
-    from ..lab.record import begin, claim, enough, finish
+    from ..lab.record import begin, claim, counted, enough, finish
     from ..lab.subsets import TABLE, keep, with_split
     from ..runs.folder import check_writable
     from ..runs.prepare import describe, prepare
@@ -84,7 +83,7 @@ def fit(
     for name, value in [*facts["lines"], *facts["choices"]]:
         say(f"{name:<22}{value}")
     say(f"{'time':<22}about {budget}: baselines first, then networks; the same command goes on if it is stopped")
-    record = begin(measured, asked, budget, seed)
+    record = begin(measured, asked, budget, seed, legnet=legnet)
     split = with_split(measured, prepared)
     claim(folder, split)
     rows = keep(split, folder / TABLE)
@@ -100,17 +99,16 @@ def fit(
         tried = read_pilots(pilots, lengths, store)
     members = paid.members(best_length(tried) if tried else lengths[0], tried)
     planned = networks_plan(rows, data, [(each, seed + i) for i, each in enumerate(members)])
-    say(f"{'networks':<22}{_epochs(planned)}")
+    say(f"{'networks':<22}{counted(unit.settings.recipe.epochs for unit in planned.units)}")
     carry_out(planned, store, placed, retry=retry, name="fit")
     networks = load_networks([planned, *plans], store)
-    fitted = assemble(measured, prepared, networks, baselines)
+    lines = dict(baselines)
+    if legnet:
+        plain = legnet_plan(rows, data, seed)
+        carry_out(plain, store, Workers(processes=1), retry=retry, name=LEGNET)
+        ((lines[LEGNET],),) = load_networks([plain], store).values()
+    fitted = assemble(measured, prepared, networks, lines)
     record = finish(record, planned, [each for group in (*networks.values(), baselines.values()) for each in group])
     for line in write_fit(fitted, measured, prepared, record, folder):
         print(line)
     print(f"model: {folder}; report: {folder / 'report.html'}")
-
-
-def _epochs(planned: Plan) -> str:
-    """How many networks of how many epochs, in words."""
-    counts = Counter(unit.settings.recipe.epochs for unit in planned.units)
-    return ", ".join(f"{count} of {epochs} epochs" for epochs, count in counts.items())

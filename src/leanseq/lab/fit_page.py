@@ -23,6 +23,7 @@ from ..report.tables import construct_parts
 from ..runs.folder import METRICS, PREDICTIONS, REPORT
 from ..runs.prepare import Prepared, describe
 from .fitting import LEVEL, Fitted
+from .record import counted
 
 FIT = "fit.json"
 TENTHS = 10
@@ -138,10 +139,7 @@ def _record_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
     machine, network = record["hardware"], record["network"]
     return [
         ("command", record["command"]),
-        (
-            "networks",
-            f"{record['members']} of {network['model']} ({network['size']}), {record['recipe']['epochs']} epochs",
-        ),
+        ("networks", f"{network['model']} ({network['size']}): {counted(record['epochs'])}"),
         ("seed", f"{record['seed']} and following"),
         ("data fingerprint", record["fingerprint"][:16]),
         (

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from ..apply.bundle import Model
 from ..apply.ensemble import Ensemble
 from ..baselines import RIDGE, TREES
 from ..baselines.familiarity import Familiarity
@@ -23,6 +24,8 @@ from .stack import held_out, stack
 
 ENSEMBLE, NETWORKS, NETWORK = "ensemble", "its networks alone", "one network"
 """The whole, the mean of its networks of the chosen length, and the first of them, in tables."""
+LEGNET = "LegNet"
+"""The plain network at full size, a line to clear."""
 STACKED = (TREES, RIDGE)
 """Baselines that may become a part of the whole; the others are lines to clear."""
 LEVEL = 0.9
@@ -65,7 +68,7 @@ def assemble(
     table: Table,
     prepared: Prepared,
     networks: Mapping[int, Sequence[Trained]],
-    baselines: Mapping[str, Trained],
+    lines: Mapping[str, Trained],
 ) -> Fitted:
     """Weigh all models on validation rows, calibrate on them, and look at the test rows once.
 
@@ -75,13 +78,14 @@ def assemble(
         The measured rows and their split.
     networks
         Trained networks by their epochs, those of the chosen length first; may be none. Each length has a weight.
-    baselines
-        Trained baselines, keys of `BASELINES`, with those in `STACKED`.
+    lines
+        Trained baselines by their names in `BASELINES`, of which those in `STACKED` become parts; and `LEGNET`, if it
+        is compared with.
     """
     split = {"valid": prepared.split.valid, "test": prepared.split.test}
     codes, values = prepared.examples.codes, prepared.examples.expression
     models, counts = [each.model for group in networks.values() for each in group], [*map(len, networks.values())]
-    stacked = {name: baselines[name].model for name in STACKED if name in baselines}
+    stacked = {name: lines[name].model for name in STACKED if name in lines}
     whole = Ensemble(tuple(models), stacked, (1.0,) * (len(models) + len(stacked)), 0.0, prepared.construct)
     parts = {name: whole.parts(codes[rows]) for name, rows in split.items()}
 
@@ -96,7 +100,7 @@ def assemble(
     ensemble = replace(ensemble, intervals=intervals, familiarity=familiarity)
     said = {"valid": honest, "test": ensemble.combine(parts["test"][kept])}
 
-    answers = _answers(said, parts, codes, split, networks, baselines)
+    answers = _answers(said, parts, codes, split, networks, lines)
     ceiling = noise_ceiling(table.frame)
     results, differences = tabulate(answers, split, prepared, ceiling.r)
     bands = {name: intervals.interval(said[name], spread[name]) for name in split}
@@ -160,13 +164,13 @@ def _answers(
     codes: np.ndarray,
     split: Mapping[str, np.ndarray],
     networks: Mapping[int, Sequence[Trained]],
-    baselines: Mapping[str, Trained],
+    lines: Mapping[str, Trained],
 ) -> list[Answer]:
     """What every model says about validation and test rows, the whole first."""
     spoken = np.concatenate([parts[name] for name in split], axis=1)
     count = sum(map(len, networks.values()))
     everything = [*(each for group in networks.values() for each in group)]
-    everything += [each for name, each in baselines.items() if name in STACKED]
+    everything += [each for name, each in lines.items() if name in STACKED]
     total = sum(each.seconds for each in everything)
     out = [Answer(ENSEMBLE, np.concatenate([said[name] for name in split]), None, total)]
     chosen = next(iter(networks.values()), [])
@@ -175,10 +179,11 @@ def _answers(
     if chosen:
         out.append(Answer(NETWORK, spoken[0], None, chosen[0].seconds))
     place, asked = count, np.concatenate([codes[rows] for rows in split.values()])
-    for name, each in baselines.items():
+    for name, each in lines.items():
         if name in STACKED:
             predicted, place = spoken[place], place + 1
         else:
-            predicted = np.asarray(each.model.predict(asked), dtype=np.float64)
+            say = each.model.expression if isinstance(each.model, Model) else each.model.predict
+            predicted = np.asarray(say(asked), dtype=np.float64)
         out.append(Answer(name, predicted, None, each.seconds))
     return out

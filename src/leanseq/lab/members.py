@@ -33,6 +33,8 @@ LENGTHS = (0.25, 0.5, 1.0)
 """Shares of the recipe's epochs that are tried."""
 MOST = 16
 """Networks beyond which another one changes nothing that can be measured."""
+LEGNET_SETTINGS: dict[str, Any] = {"model": "legnet-optimized", "size": "full", "epochs": 8}
+"""Of `leanseq train`, for the plain network that a fit may be compared with."""
 LEAST = 0.5
 """Share of a length below which a network is too short to fill time with."""
 RESERVE = 0.05
@@ -139,18 +141,34 @@ def networks_plan(table: Table, data: DataSettings, networks: Sequence[tuple[flo
     networks
         Length (share of the recipe's epochs) and seed of each.
     """
+    rows = _training_rows(table)
+    return _plan(table, data, [(lean_settings(rows, length), seed) for length, seed in networks])
+
+
+def legnet_plan(table: Table, data: DataSettings, seed: int) -> Plan:
+    """LegNet at its full size as `leanseq train` has it by default, on the same rows; parameters as above."""
+    return _plan(table, data, [(LEGNET_SETTINGS, seed)])
+
+
+def _plan(table: Table, data: DataSettings, networks: Sequence[tuple[dict[str, Any], int]]) -> Plan:
+    """Settings and seed of each network, as a study on the rows of a fit."""
     kept = {name: getattr(data, name) for name in WINDOW}
-    rows, print_ = int((table.frame["split"] == "train").sum()), fingerprint(table)
-    cases: dict[float, Case] = {}
+    rows, print_ = _training_rows(table), fingerprint(table)
+    cases: list[Case] = []
     units = []
-    for length, seed in networks:
-        values = {**lean_settings(rows, length), **kept, "split": "column", "train": rows}
-        cases.setdefault(length, Case(f"{values['epochs']} epochs", {}, values))
-        settings = make_settings(values, seed)
-        units.append(Unit(list(cases).index(length), seed, settings, run_key(settings, print_)))
+    for own, seed in networks:
+        case = Case(f"{own['epochs']} epochs", {}, {**own, **kept, "split": "column", "train": rows})
+        if case not in cases:
+            cases.append(case)
+        settings = make_settings(case.settings, seed)
+        units.append(Unit(cases.index(case), seed, settings, run_key(settings, print_)))
     seeds = tuple(dict.fromkeys(seed for _, seed in networks))
     spec = Spec(table.path, "The networks of an ensemble", table.path, seeds=seeds, rows="valid")
-    return Plan(spec, table, tuple(cases.values()), tuple(units))
+    return Plan(spec, table, tuple(cases), tuple(units))
+
+
+def _training_rows(table: Table) -> int:
+    return int((table.frame["split"] == "train").sum())
 
 
 def read_pilots(plan: Plan, lengths: Sequence[float], store: Path) -> dict[float, Pilot]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,11 @@ def claim(folder: Path, rows: Table) -> None:
         )
 
 
-def begin(table: Table, data: DataSettings, budget: str, seed: int) -> dict[str, Any]:
+def begin(table: Table, data: DataSettings, budget: str, seed: int, *, legnet: bool) -> dict[str, Any]:
     """What is known before anything is trained."""
     plain, words = DataSettings(), ["leanseq", "fit", table.path, "--budget", budget]
     words += ["--seed", str(seed)] if seed else []
+    words += ["--legnet"] if legnet else []
     for name, default in vars(plain).items():
         if (value := getattr(data, name)) != default:
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -90,9 +92,21 @@ def finish(record: dict[str, Any], plan: Plan, trained: Iterable[Trained]) -> di
         **record,
         "finished": now(),
         "members": len(plan.units),
+        "epochs": [unit.settings.recipe.epochs for unit in plan.units],
         "runs": [unit.key for unit in plan.units],
         "network": {"model": settings.network.model, "size": settings.network.size},
         "recipe": settings.recipe.to_dict(),
         "training_seconds": round(sum(each.seconds for each in trained), 1),
         "hardware": hardware(Processor(threads=1).prepare()),
     }
+
+
+def counted(epochs: Iterable[int]) -> str:
+    """How many networks are trained how long, in words.
+
+    Examples
+    --------
+    >>> counted([14, 7, 7])
+    '1 of 14 epochs, 2 of 7 epochs'
+    """
+    return ", ".join(f"{count} of {each} epochs" for each, count in Counter(epochs).items())
