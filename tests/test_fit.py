@@ -106,7 +106,7 @@ def test_measured_pilots_decide_how_many_networks_follow_and_time_is_kept_for_th
     assert budget.members(1.0, quick) == (1.0,) * 7
     assert Budget(399.0, 100.0, 2).members(1.0, slow) == (1.0, 0.99, 0.99)
     assert Budget(300.0, 100.0, 2).members(1.0, slow) == (1.0, 0.5, 0.5)
-    assert Budget(290.0, 100.0, 2).members(1.0, slow) == (1.0,)
+    assert Budget(220.0, 100.0, 2).members(1.0, slow) == (1.0,)
     assert best_length(slow) == 1.0
     assert best_length({**slow, 0.25: Pilot(0.6, 1.0)}) == 0.25
 

@@ -35,7 +35,7 @@ MOST = 16
 """Networks beyond which another one changes nothing that can be measured."""
 LEGNET_SETTINGS: dict[str, Any] = {"model": "legnet-optimized", "size": "full", "epochs": 8}
 """Of `leanseq train`, for the plain network that a fit may be compared with."""
-LEAST = 0.5
+LEAST = 0.25
 """Share of a length below which a network is too short to fill time with."""
 RESERVE = 0.05
 """Share of the time for the networks that is kept for starting them, weighing them and the evaluation."""
@@ -87,7 +87,7 @@ class Budget:
     def members(self, length: float, pilots: Mapping[float, Pilot]) -> tuple[float, ...]:
         """Lengths of the networks to have: the pilot of a length, and as many more as the time that is left pays for.
 
-        Time that is enough for more than half of a network is filled with shorter ones.
+        Time that is enough for a quarter of a network is filled with shorter ones.
 
         Parameters
         ----------
