@@ -10,12 +10,18 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
-from few import ELSEWHERE, LEGNET, RESULTS, TABLES, elsewhere, models_of
+from few import ELSEWHERE, RESULTS, TABLES, elsewhere, models_of
+from show import OURS, REFERENCE, STYLE
 
+from leanseq.evaluation.bootstrap import Interval
 from leanseq.evaluation.metrics import pearson
-from leanseq.evaluation.paired import SeedDifference, compare_seeds, holm, moderate, score_seeds
+from leanseq.evaluation.paired import SeedDifference, Spread, compare_seeds, holm, moderate, score_seeds
 
 PARTS = {
     "ensemble of fit": "prediction",
@@ -24,6 +30,18 @@ PARTS = {
     "k-mer ridge": "kmer_ridge",
 }
 """Model -> its column in the predictions of a fit."""
+LEGNETS = {"default": "LegNet full", "published": "LegNet full, published recipe"}
+TITLES = {
+    "native": "native80",
+    "abf1": "Abf1TATA",
+    "dream": "random DREAM",
+    "k562": "human K562",
+    "valid": "validation",
+    "test": "test",
+    "dream_random": "native80 to DREAM random",
+    "snv": "native80 to DREAM SNV",
+    "hq": "random DREAM to hq",
+}
 
 
 class Measure(NamedTuple):
@@ -59,9 +77,9 @@ def measures(name: str, work: Path, data: Path) -> dict[str, Measure]:
             if not frame["expression"].equals(first["expression"]):
                 raise SystemExit(f"{name}, {rows}: runs were scored on different rows")
         said = {model: _stack(frames["fit"], column) for model, column in PARTS.items()}
-        for recipe in LEGNET:
+        for recipe, model in LEGNETS.items():
             if f"legnet {recipe}" in frames:
-                said[f"LegNet full, {recipe} recipe"] = _stack(frames[f"legnet {recipe}"], "prediction")
+                said[model] = _stack(frames[f"legnet {recipe}"], "prediction")
         groups = first["group"].to_numpy() if "group" in first.columns else None
         out[rows] = Measure(first["expression"].to_numpy(), groups, said)
     return out
@@ -94,7 +112,7 @@ def compare(measure: Measure) -> dict[str, tuple[SeedDifference, float]]:
     return dict(zip(found, zip(found.values(), holm([each.p for each in found.values()]), strict=True), strict=True))
 
 
-def _spreads(expression: np.ndarray, pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict:
+def _spreads(expression: np.ndarray, pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Spread]:
     """Spreads over seeds, those of models with as many seeds steadied by one another."""
     out, counts = {}, {len(a) for a, _ in pairs.values()}
     for count in counts - {1}:
@@ -107,34 +125,64 @@ def _spreads(expression: np.ndarray, pairs: dict[str, tuple[np.ndarray, np.ndarr
     return out
 
 
-def lines(name: str, work: Path, data: Path) -> list[str]:
-    """The table of one table."""
-    out = [f"### {TABLES[name][0]} ({' '.join(TABLES[name][1])})", ""]
-    for rows, measure in measures(name, work, data).items():
-        differences = compare(measure)
-        out += [f"| {rows}, {len(measure.expression):,} rows | seeds | r | of each seed | ensemble minus it | p |"]
-        out += ["| --- | --- | --- | --- | --- | --- |"]
-        for model, said in measure.said.items():
-            r = score_seeds(measure.expression, said, measure.groups)
-            each = ", ".join(f"{pearson(measure.expression, one):.3f}" for one in said)
-            gap = "| |"
-            if model in differences:
-                difference, p = differences[model]
-                gap = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}) | {p:.2g} |"
-            out += [f"| {model} | {len(said)} | {r.value:.3f} ({r.low:.3f} to {r.high:.3f}) | {each} | {gap}"]
-        out += [""]
-    return out
+def scores(measure: Measure) -> dict[str, Interval]:
+    """Mean r over seeds of every model, with its interval over rows and seeds."""
+    return {model: score_seeds(measure.expression, said, measure.groups) for model, said in measure.said.items()}
+
+
+def lines(title: str, measure: Measure, found: dict[str, Interval]) -> list[str]:
+    """One table in Markdown."""
+    differences = compare(measure)
+    out = [f"| {title}, {len(measure.expression):,} rows | seeds | r | of each seed | ensemble minus it | p |"]
+    out += ["| --- | --- | --- | --- | --- | --- |"]
+    for model, said in measure.said.items():
+        r = found[model]
+        each = ", ".join(f"{pearson(measure.expression, one):.3f}" for one in said)
+        gap = "| |"
+        if model in differences:
+            difference, p = differences[model]
+            gap = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}) | {p:.2g} |"
+        out += [f"| {model} | {len(said)} | {r.value:.3f} ({r.low:.3f} to {r.high:.3f}) | {each} | {gap}"]
+    return [*out, ""]
+
+
+def draw(panels: dict[str, dict[str, Interval]], path: Path) -> None:
+    """Dots with intervals, a panel for each measure, the ensemble on top."""
+    models = list(dict.fromkeys(model for found in panels.values() for model in found))
+    with plt.rc_context(STYLE):
+        figure, grid = plt.subplots(2, -(-len(panels) // 2), figsize=(10.5, 4.6), sharey=True, squeeze=False)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for axes, (title, found) in zip(grid.flat, panels.items(), strict=False):
+            for model, r in found.items():
+                colour = OURS if model in list(PARTS)[:2] else REFERENCE if model in LEGNETS.values() else "#555555"
+                place = models.index(model)
+                axes.plot([r.low, r.high], [place, place], color=colour, linewidth=1.8)
+                axes.plot(r.value, place, "o", color=colour, markersize=5)
+            axes.axvline(found[models[0]].value, color="#BBBBBB", linewidth=1, linestyle=":", zorder=0)
+            axes.set_title(title)
+        grid[0, 0].set_yticks(range(len(models)), models)
+        grid[0, 0].invert_yaxis()
+        figure.supxlabel("Pearson r, 95 % interval over rows and seeds", fontsize=10)
+        figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
-    """Print the tables of all that was run."""
+    """Print and draw all that was run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/few"))
-    asked = parser.parse_args()
-    for name in TABLES:
-        if "fit" in folders(name, asked.work):
-            print("\n".join(lines(name, asked.work, asked.data)))
+    asked, panels = parser.parse_args(), {}
+    for name, (table, split) in TABLES.items():
+        if "fit" not in folders(name, asked.work):
+            continue
+        print(f"### {TITLES[name]}: `{table} {' '.join(split)}`\n")
+        for rows, measure in measures(name, asked.work, asked.data).items():
+            found = scores(measure)
+            print("\n".join(lines(TITLES[rows], measure, found)), flush=True)
+            if rows != "valid":
+                panels[TITLES[name] if rows == "test" else TITLES[rows]] = found
+    draw(panels, RESULTS.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
