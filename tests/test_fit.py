@@ -17,7 +17,7 @@ from leanseq.lab import members, recipe
 from leanseq.lab.fit_page import answer
 from leanseq.lab.fitting import ENSEMBLE, LEGNET, NETWORKS, Trained, assemble
 from leanseq.lab.lines import train_baselines
-from leanseq.lab.members import LENGTHS, Budget, Pilot, best_length, networks_plan
+from leanseq.lab.members import LENGTHS, Budget, Pilot, best_length, networks_plan, read_pilots
 from leanseq.lab.recipe import narrow
 from leanseq.lab.record import claim
 from leanseq.lab.stack import held_out, stack
@@ -129,6 +129,25 @@ def baselines(table, place, data):
     found = train_baselines(table, prepare(read_table(place / "toy.tsv"), data), place / "kept", told.append)
     assert [line.split("  ")[0] for line in told] == ["boosted trees", "k-mer ridge", "GC content"]
     return found
+
+
+def test_the_length_is_the_one_that_is_best_together_with_the_baselines(table, place, data, baselines, tmp_path):
+    prepared = prepare(read_table(place / "toy.tsv"), data)
+    rows = prepared.split.valid
+    measured, trees = prepared.examples.expression[rows], baselines[TREES].model.predict(prepared.examples.codes[rows])
+    said = {1.0: trees + 0.3 * (trees - measured), 0.5: measured - trees}
+    assert pearson(measured, said[1.0]) > pearson(measured, said[0.5])  # alone
+    plan = networks_plan(table, data, [(length, 0) for length in said])
+    for unit, predicted in zip(plan.units, said.values(), strict=True):
+        (tmp_path / unit.key).mkdir()
+        frame = pl.DataFrame({"row": rows + 1, "split": "valid", "expression": measured, "prediction": predicted})
+        frame.write_parquet(tmp_path / unit.key / "predictions.parquet")
+        (tmp_path / unit.key / "run.json").write_text('{"seconds": 7.5}')
+    pilots = read_pilots(plan, list(said), tmp_path, prepared, baselines)
+    assert [each.seconds for each in pilots.values()] == [7.5, 7.5]
+    assert best_length(pilots) == 0.5
+    alone = read_pilots(plan, list(said), tmp_path, prepared, {})
+    assert best_length(alone) == 1.0
 
 
 def test_baselines_are_trained_once_and_again_where_rows_differ_or_a_file_is_damaged(

@@ -96,7 +96,7 @@ def fit(
         pilots = networks_plan(rows, data, [(each, seed) for each in lengths])
         plans.append(pilots)
         carry_out(pilots, store, placed, retry=retry, name="pilots")
-        tried = read_pilots(pilots, lengths, store)
+        tried = read_pilots(pilots, lengths, store, prepared, baselines)
     members = paid.members(best_length(tried) if tried else lengths[0], tried)
     planned = networks_plan(rows, data, [(each, seed + i) for i, each in enumerate(members)])
     say(f"{'networks':<22}{counted(unit.settings.recipe.epochs for unit in planned.units)}")

@@ -1,7 +1,8 @@
 """The networks of an ensemble: one recipe, a seed each, trained as studies so that they can be stopped and resumed.
 
 How long to train depends on the noise of the table: noisy values are learned by heart where exact ones are still being
-learned. So the first seed is trained for several lengths, validation rows choose one, and the other seeds follow.
+learned. So the first seed is trained for several lengths, validation rows choose the one that is best together with the
+baselines, and the other seeds follow.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ from heapq import heapreplace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from ..apply import load
 from ..data.summary import fingerprint
 from ..data.table import Table
+from ..evaluation.metrics import pearson
 from ..files import write_json
-from ..runs.folder import HISTORY, RUN
+from ..runs.folder import HISTORY, PREDICTIONS, RUN
+from ..runs.prepare import Prepared
 from ..runs.settings import DataSettings
 from ..study.engine import Layout
 from ..study.pace import estimate
 from ..study.plan import Case, Plan, Unit, make_settings, run_key
 from ..study.spec import Spec
-from .fitting import Trained
+from .fitting import STACKED, Trained
 from .recipe import WINDOW, lean_settings
+from .stack import held_out
 
 PACE = "pace.json"
 LENGTHS = (0.25, 0.5, 1.0)
@@ -42,9 +47,11 @@ RESERVE = 0.05
 
 
 class Pilot(NamedTuple):
-    """A network that was trained to find out how long to train: its validation r, and what it took from start to end.
+    """A network that was trained to find out how long to train, and the seconds that it took from start to end.
 
-    `r` is -1 where the network says the same of every row.
+    `r` is that of the network and the baselines together on validation rows, each with weights fitted on others: a
+    network that learned more by heart is worse alone, and may yet know more of what the baselines do not. -1 where all
+    rows are said to be the same.
     """
 
     r: float
@@ -171,18 +178,36 @@ def _training_rows(table: Table) -> int:
     return int((table.frame["split"] == "train").sum())
 
 
-def read_pilots(plan: Plan, lengths: Sequence[float], store: Path) -> dict[float, Pilot]:
-    """What finished pilots say, by their length."""
-    out = {}
+def read_pilots(
+    plan: Plan, lengths: Sequence[float], store: Path, prepared: Prepared, baselines: Mapping[str, Trained]
+) -> dict[float, Pilot]:
+    """What finished pilots are worth, by their length.
+
+    Parameters
+    ----------
+    plan, lengths, store
+        The pilots, the length of each, and the folder of their runs.
+    prepared
+        The rows of the fit.
+    baselines
+        Trained; those in `STACKED` are added up with each pilot, as they will be in the ensemble.
+    """
+    out, others = {}, None
     for unit, length in zip(plan.units, lengths, strict=True):
-        last = pl.read_csv(store / unit.key / HISTORY)["valid_r"][-1]
-        r = -1.0 if last is None or last != last else float(last)
+        frame = pl.read_parquet(store / unit.key / PREDICTIONS).filter(pl.col("split") == "valid")
+        rows = frame["row"].to_numpy() - 1
+        if others is None:
+            codes = prepared.examples.codes[rows]
+            others = [baselines[name].model.predict(codes) for name in STACKED if name in baselines]
+        measured = frame["expression"].to_numpy()
+        said = held_out(np.stack([frame["prediction"].to_numpy(), *others]), measured, prepared.groups[rows])
+        r = float(np.nan_to_num(pearson(measured, said), nan=-1.0))
         out[length] = Pilot(r, float(json.loads((store / unit.key / RUN).read_text(encoding="utf-8"))["seconds"]))
     return out
 
 
 def best_length(pilots: Mapping[float, Pilot]) -> float:
-    """The length whose pilot predicts the validation rows best."""
+    """The length whose pilot, with the baselines, predicts the validation rows best."""
     return max(pilots, key=lambda length: pilots[length].r)
 
 
