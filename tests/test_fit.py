@@ -266,7 +266,7 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
     assert call(*words, "--legnet") == 0
     judged = json.loads((place / "out" / "metrics.json").read_text())
     models = [each["model"] for each in judged["results"] if each["split"] == "test"]
-    assert models[3:] == [*BASELINES, LEGNET]
+    assert models[3:] == [LEGNET, *BASELINES]
     assert judged["weights"] == metrics["weights"]  # a line to clear, no part
     assert "legnet" in pl.read_parquet(place / "out" / "predictions.parquet").columns
     assert "--legnet" in json.loads((place / "out" / "fit.json").read_text())["command"]

@@ -379,16 +379,16 @@ def command(*arguments):
     return [sys.executable, "-c", "from leanseq.cli import main; main()", *map(str, arguments)]
 
 
-def stop(line, number, when):
-    """Start a command, send a signal to it and its workers as soon as there is such a file, and give what it said."""
-    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+def stop(line, number, when, log):
+    """Start a command, send a signal to it and its workers once they work and it is time, and give what it said."""
+    with log.open("w") as stderr, subprocess.Popen(line, stderr=stderr, start_new_session=True) as process:
         until = time.monotonic() + 120
-        while not when() and time.monotonic() < until:
+        # while workers start, nobody hears Ctrl-C
+        while not ("runs on 2 workers" in log.read_text() and when()) and time.monotonic() < until:
             assert process.poll() is None
             time.sleep(0.02)
         os.killpg(process.pid, number)
-        said = process.communicate()[1]
-    return process.returncode, said
+    return process.returncode, log.read_text()
 
 
 def test_a_study_survives_kill_9_and_ctrl_c_and_is_reported(folder, tmp_path, capfd):
@@ -400,8 +400,8 @@ def test_a_study_survives_kill_9_and_ctrl_c_and_is_reported(folder, tmp_path, ca
         assert run(to_task(unit.settings, folder / "toy.tsv", peace / unit.key, 1)) == Outcome("finished")
     line = command("study", "run", study, "--store", killed, "--processes", "2", "--threads", "1")
     line += ["--output", tmp_path / "report"]
-    stop(line, signal.SIGKILL, lambda: any(killed.glob("*/checkpoint.json")))
-    code, said = stop(line, signal.SIGINT, lambda: any(killed.glob("*/sound.json")))
+    stop(line, signal.SIGKILL, lambda: any(killed.glob("*/checkpoint.json")), tmp_path / "1.log")
+    code, said = stop(line, signal.SIGINT, lambda: any(killed.glob("*/sound.json")), tmp_path / "2.log")
     assert code == 130
     assert "Traceback" not in said
     assert "run the same command again to continue" in said

@@ -102,11 +102,12 @@ def fit(
     say(f"{'networks':<22}{counted(unit.settings.recipe.epochs for unit in planned.units)}")
     carry_out(planned, store, placed, retry=retry, name="fit")
     networks = load_networks([planned, *plans], store)
-    lines = dict(baselines)
+    lines = baselines
     if legnet:
         plain = legnet_plan(rows, data, seed)
         carry_out(plain, store, Workers(processes=1), retry=retry, name=LEGNET)
-        ((lines[LEGNET],),) = load_networks([plain], store).values()
+        ((trained,),) = load_networks([plain], store).values()
+        lines = {LEGNET: trained, **baselines}
     fitted = assemble(measured, prepared, networks, lines)
     record = finish(record, planned, [each for group in (*networks.values(), baselines.values()) for each in group])
     for line in write_fit(fitted, measured, prepared, record, folder):
