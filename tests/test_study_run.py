@@ -379,9 +379,15 @@ def command(*arguments):
     return [sys.executable, "-c", "from leanseq.cli import main; main()", *map(str, arguments)]
 
 
+def _hear():
+    """Hear Ctrl-C even where the tests run in the background of a script: a shell has that ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def stop(line, number, when, log):
     """Start a command, send a signal to it and its workers once they work and it is time, and give what it said."""
-    with log.open("w") as stderr, subprocess.Popen(line, stderr=stderr, start_new_session=True) as process:
+    begin = {"start_new_session": True, "preexec_fn": _hear}
+    with log.open("w") as stderr, subprocess.Popen(line, stderr=stderr, **begin) as process:
         until = time.monotonic() + 120
         # while workers start, nobody hears Ctrl-C
         while not ("runs on 2 workers" in log.read_text() and when()) and time.monotonic() < until:
