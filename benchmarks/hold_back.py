@@ -8,6 +8,7 @@ The folders are those of finished `leanseq plan` commands without options of the
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def without(plan: Plan, sizes: int) -> Plan:
 def lines(folder: Path, store: Path, draws: int) -> list[str]:
     """Predicted and measured r of every kind of model at twice and four times the size that the curve knows."""
     table = read_table(folder / TABLE)
-    plan = curve_plan(table, narrow(table, DataSettings()), draws)
+    share = float(json.loads((folder / "plan.json").read_text(encoding="utf-8"))["share_of_epochs"])
+    plan = curve_plan(table, narrow(table, DataSettings()), draws, share)
     whole = judge(plan, store)
     out = []
     for sizes, factor in enumerate(FACTORS, start=1):

@@ -17,7 +17,7 @@ from leanseq.data.summary import fingerprint
 from leanseq.data.table import read_table
 from leanseq.evaluation.metrics import pearson
 from leanseq.lab import recipe
-from leanseq.lab.enough import judge
+from leanseq.lab.enough import judge, to_dict
 from leanseq.lab.plan_page import COLOURS
 from leanseq.lab.stack import held_out
 from leanseq.lab.subsets import GROUP, TABLE, curve_plan, keep, sizes, with_split
@@ -171,7 +171,9 @@ def test_the_figure_tells_four_kinds_apart_and_shades_two(place, answered):
 
 
 def test_networks_that_were_cut_short_are_said_to_be(place, planned):
-    assert "saw its sequences 25% as often" in judge(planned, place / "s", share=0.25).words[-1]
+    found = judge(planned, place / "s", share=0.25)
+    assert "saw its sequences 25% as often" in found.words[-1]
+    assert to_dict(found)["share_of_epochs"] == 0.25
 
 
 def test_runs_of_a_curve_have_other_keys_and_those_of_plain_studies_are_as_ever(table):
@@ -201,17 +203,25 @@ def epochs_asked(place, patch, *words):
         raise SystemExit(0)
 
     patch.setattr(module, "carry_out", stop)
-    call("toy.tsv", "--valid", 80, "--test", 60, "--store", "s", "--output", "out", "--processes", 1, *words)
+    call("toy.tsv", "--valid", 80, "--test", 60, "--store", "s", "--output", "out", *words)
     return asked
 
 
 def test_a_budget_makes_every_network_cheaper(place, monkeypatch, capsys):
     whole, little, much = (
-        epochs_asked(place, monkeypatch, *words) for words in ([], ["--budget", "1s"], ["--budget", "9h"])
+        epochs_asked(place, monkeypatch, *words)
+        for words in (["--budget", "99h"], ["--budget", "1s"], ["--budget", "9h"])
     )
     assert all(few < all_ for few, all_ in zip(little, whole, strict=True))
     assert much == whole
     assert "of its epochs" in capsys.readouterr().err
+
+
+def test_without_a_budget_the_time_is_short_on_this_machine_and_unbounded_on_others(place, monkeypatch):
+    whole = epochs_asked(place, monkeypatch, "--budget", "9h")
+    monkeypatch.setattr("leanseq.cli.plan.BUDGET", "1s")
+    assert sum(epochs_asked(place, monkeypatch)) < sum(whole)
+    assert epochs_asked(place, monkeypatch, "--scheduler", "tcp://127.0.0.1:1") == whole
 
 
 def test_boosted_trees_come_off_the_budget(place, monkeypatch):

@@ -13,6 +13,8 @@ from .study import Flag, Placed, Workers, asked_layout, carry_out, read_resource
 if TYPE_CHECKING:
     from ..study.plan import Plan
 
+BUDGET = "15m"
+"""Time to spend on this machine if none is asked for."""
 LEAST = 0.01
 """Share of the recipe's epochs below which no budget goes."""
 
@@ -39,8 +41,9 @@ def plan(
     table
         TSV, CSV (plain or gzipped) or Parquet with `sequence` and `expression`.
     budget
-        Time to spend, such as 15m: with less than needed, every network sees its sequences less often. Boosted trees
-        are never cut short; their estimated time comes off the budget first.
+        Time to spend, such as 1h; by default 15m, and without end where --scheduler places the runs. With less than
+        needed, every network sees its sequences less often. Boosted trees are never cut short; their estimated time
+        comes off the budget first.
     draws
         Subsets drawn of each size, each with its own seed.
     output
@@ -68,7 +71,7 @@ def plan(
         raise InputError("--train changes nothing here: the curve is over subsets of all training rows")
     if budget is not None and workers.scheduler is not None:
         raise InputError("--budget is measured on this machine, which --scheduler does not use; give one of them")
-    seconds = None if budget is None else read_budget(budget)
+    seconds = read_budget(budget or BUDGET) if workers.scheduler is None else None
     read_resources(workers.resources)
     asked_layout(workers, draws)
     library()  # not only after the checks of a large table
@@ -94,11 +97,12 @@ def plan(
 
 def _share(made: Plan, store: Path, workers: Workers, seconds: float) -> float:
     """Share of the recipe's epochs that fits into the time."""
+    from ..report.words import duration
     from ..study.engine import cores
     from ..study.pace import estimate, tree_seconds
     from .progress import say
 
-    say("measuring a few steps ...")
+    say(f"fitting the plan into {duration(seconds)} ...")
     processes = workers.processes or cores()
     times = estimate(made, list(made.units), store, max(1, cores() // processes))
     trees = sum(tree_seconds(made, unit) for unit in made.units) / processes

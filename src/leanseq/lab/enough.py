@@ -62,6 +62,8 @@ class Enough:
         The most that the noise of the labels allows.
     seconds
         Mean seconds of training the network at every size, on one worker.
+    share
+        Share of the recipe's epochs that was spent.
     words
         The answer in sentences.
     """
@@ -71,6 +73,7 @@ class Enough:
     sides: Mapping[str, Side]
     ceiling: Ceiling
     seconds: tuple[float, ...]
+    share: float
     words: tuple[str, ...]
 
 
@@ -105,6 +108,7 @@ def judge(plan: Plan, store: Path, share: float = 1.0) -> Enough:
         sides=sides,
         ceiling=ceiling,
         seconds=seconds,
+        share=share,
         words=(
             words(sides[ENSEMBLE].curve, rows[-1], ceiling.r, sides[RIDGE].curve),
             _alone(sides, rows[-1]),
@@ -171,6 +175,7 @@ def to_dict(found: Enough) -> dict[str, Any]:
         "ceiling": {"r": found.ceiling.r, "words": found.ceiling.words},
         "words": list(found.words),
         "seconds": list(found.seconds),
+        "share_of_epochs": found.share,
         **{
             column(name): {
                 "r": side.r.tolist(),
