@@ -38,6 +38,14 @@ _CONFIG = {
     "distributed.scheduler.allowed-failures": 3,
 }
 
+_ALOOF = """
+import os
+if hasattr(os, "setpgrp"):
+    os.setpgrp()
+"""
+"""Run by every local worker as it starts: Ctrl-C of a terminal goes to the driver alone, which ends its workers. That
+they ignore it is not enough: Polars hears it all the same."""
+
 
 class Layout(NamedTuple):
     """Processes and the torch threads of each."""
@@ -107,6 +115,7 @@ def open_engine(
                     dashboard_address=":0",  # a free port: None takes the usual one, and warns where that is in use
                     silence_logs=logging.CRITICAL,
                     resources=resources or None,
+                    preload=[_ALOOF],
                     env={"OMP_NUM_THREADS": str(layout.threads)},
                 )
             with cluster, Client(cluster) as client:
@@ -135,7 +144,7 @@ def open_engine(
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Let processes started meanwhile ignore Ctrl-C, which a terminal sends to all: the driver alone ends them."""
+    """Let processes ignore Ctrl-C while they start, before they are `_ALOOF`."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
