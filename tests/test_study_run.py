@@ -10,6 +10,7 @@ import time
 import tomllib
 
 import polars as pl
+import psutil
 import pytest
 from distributed import Client
 
@@ -385,12 +386,11 @@ def _hear():
 
 
 def stop(line, number, when, log):
-    """Start a command, send a signal to it and its workers once they work and it is time, and give what it said."""
+    """Start a command, send a signal to it and its workers once it is time, and give what it said."""
     begin = {"start_new_session": True, "preexec_fn": _hear}
     with log.open("w") as stderr, subprocess.Popen(line, stderr=stderr, **begin) as process:
         until = time.monotonic() + 120
-        # while workers start, nobody hears Ctrl-C
-        while not ("runs on 2 workers" in log.read_text() and when()) and time.monotonic() < until:
+        while not when(process.pid) and time.monotonic() < until:
             assert process.poll() is None
             time.sleep(0.02)
         os.killpg(process.pid, number)
@@ -406,8 +406,8 @@ def test_a_study_survives_kill_9_and_ctrl_c_and_is_reported(folder, tmp_path, ca
         assert run(to_task(unit.settings, folder / "toy.tsv", peace / unit.key, 1)) == Outcome("finished")
     line = command("study", "run", study, "--store", killed, "--processes", "2", "--threads", "1")
     line += ["--output", tmp_path / "report"]
-    stop(line, signal.SIGKILL, lambda: any(killed.glob("*/checkpoint.json")), tmp_path / "1.log")
-    code, said = stop(line, signal.SIGINT, lambda: any(killed.glob("*/sound.json")), tmp_path / "2.log")
+    stop(line, signal.SIGKILL, lambda _: any(killed.glob("*/checkpoint.json")), tmp_path / "1.log")
+    code, said = stop(line, signal.SIGINT, lambda _: any(killed.glob("*/sound.json")), tmp_path / "2.log")
     assert code == 130
     assert "Traceback" not in said
     assert "run the same command again to continue" in said
@@ -420,6 +420,20 @@ def test_a_study_survives_kill_9_and_ctrl_c_and_is_reported(folder, tmp_path, ca
     with pytest.raises(SystemExit, match="0"):
         main(["study", "status", str(study), "--store", str(killed)])
     assert "4 runs: 4 finished" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("begun", [1, 2])
+def test_ctrl_c_is_heard_while_workers_start(folder, tmp_path, begun):
+    """A terminal sends it to the driver and to all workers, of which so many have begun to start."""
+
+    def starting(driver):
+        return len([each for each in psutil.Process(driver).children() if "spawn_main" in str(each.cmdline())]) >= begun
+
+    line = command("study", "run", folder / "toy.toml", "--store", tmp_path / "s", "--processes", "2", "--threads", "1")
+    code, said = stop(line, signal.SIGINT, starting, tmp_path / "log")
+    assert (code, "Traceback" in said) == (130, False)
+    assert "run the same command again to continue" in said
+    assert not any((tmp_path / "s").glob("*/history.csv"))  # stopped before any work
 
 
 # --- places that cannot be written to ---------------------------------------------------------------------------------

@@ -150,18 +150,18 @@ def carry_out(planned: Plan, store: Path, workers: Workers, *, retry: bool, name
     pending = units_to_run(planned, store, retry=retry)
     say(summary(states(planned, store)))
     if pending:
-        layout = asked_layout(workers, len(pending)) or choose_layout(planned, pending[0], len(pending), store, say)
-        say("measuring a few steps of each network ...")
-        times = estimate(planned, pending, store, layout.threads)
-        with open_engine(layout, workers.scheduler, resources) as engine:
-            total = sum(time.run for time in times.values()) / engine.workers
-            where = "this machine" if workers.scheduler is None else workers.scheduler
-            say(f"{len(pending)} runs on {engine.workers} workers of {where}, about {duration(total)}")
-            try:
+        try:
+            layout = asked_layout(workers, len(pending)) or choose_layout(planned, pending[0], len(pending), store, say)
+            say("measuring a few steps of each network ...")
+            times = estimate(planned, pending, store, layout.threads)
+            with open_engine(layout, workers.scheduler, resources) as engine:
+                total = sum(time.run for time in times.values()) / engine.workers
+                where = "this machine" if workers.scheduler is None else workers.scheduler
+                say(f"{len(pending)} runs on {engine.workers} workers of {where}, about {duration(total)}")
                 with follow(name, lambda: share_done(pending, store, times)) as tell:
                     run_study(planned, pending, store, engine, times, lambda told: tell(_told(planned, told)))
-            except KeyboardInterrupt:
-                stop(130, "leanseq: stopped; what is finished is kept; run the same command again to continue")
+        except KeyboardInterrupt:
+            stop(130, "leanseq: stopped; what is finished is kept; run the same command again to continue")
     found = states(planned, store)
     failed = [(unit, state) for unit, state in found if state.name != "finished"]
     if failed:

@@ -95,7 +95,8 @@ def judge(plan: Plan, store: Path, share: float = 1.0) -> Enough:
     table, found = plan.table, read_results(plan, store).configurations
     rows, last = tuple(int(each.factors["train"]) for each in found), found[-1]
     groups = table.frame[GROUP].to_numpy()[last.rows - 1]
-    said = np.array([[_said(store / unit.key, groups) for unit in plan.of(i)] for i in range(len(found))])
+    runs = [[store / unit.key for unit in plan.of(i)] for i in range(len(found))]
+    said = np.array([[_said(run, draws[0], groups) for run in draws] for draws in runs])
     ceiling = noise_ceiling(table.frame)
     sides = {
         name: _side(rows, said[:, :, i], last.expression, groups, ceiling.r)
@@ -136,12 +137,16 @@ def _shortened(share: float) -> list[str]:
     ]
 
 
-def _said(run: Path, groups: Int64[np.ndarray, " n"]) -> Float[np.ndarray, "kinds n"]:
+def _said(run: Path, first: Path, groups: Int64[np.ndarray, " n"]) -> Float[np.ndarray, "kinds n"]:
     """What the ensemble, and then each part of it, says about the validation rows.
 
-    Each row of the ensemble has weights that were fitted without its group of homologs.
+    Each row of the ensemble has weights that were fitted without its group of homologs. The trees are those of the
+    first draw of the same size where a run has none.
     """
     frame = pl.read_parquet(run / PREDICTIONS).filter(pl.col("split") == "valid")
+    if (trees := column(TREES)) not in frame.columns:
+        others = pl.read_parquet(first / PREDICTIONS, columns=["row", trees])
+        frame = frame.join(others, on="row", how="left", maintain_order="left")
     parts = np.stack([frame[name].to_numpy() for name in PARTS.values()])
     return np.stack([held_out(parts, frame["expression"].to_numpy(), groups), *parts])
 

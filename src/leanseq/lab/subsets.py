@@ -25,8 +25,8 @@ from .recipe import WINDOW, lean_settings
 
 TABLE = "table.parquet"
 SPLIT, GROUP, UNTOUCHED = "split", "split_group", "untouched"
-BASELINES = "all"
-"""Baselines of every run, a key of `SETS`: the ensemble of a fit has boosted trees."""
+BASELINES, CHEAP = "all", "quick"
+"""Baselines of a run, keys of `SETS`: with boosted trees, as the ensemble of a fit has them, and without."""
 SIZES, SMALLEST = 5, 100
 """Most sizes of a curve, and the fewest training rows of a size."""
 
@@ -72,6 +72,8 @@ def keep(table: Table, path: Path) -> Table:
 def curve_plan(table: Table, data: DataSettings, draws: int, share: float = 1.0) -> Plan:
     """All runs of a curve, as a study.
 
+    Draws of all training rows have the same trees, which are grown with the first alone.
+
     Parameters
     ----------
     table
@@ -85,11 +87,13 @@ def curve_plan(table: Table, data: DataSettings, draws: int, share: float = 1.0)
     """
     kept = {name: getattr(data, name) for name in (*WINDOW, "organism")}
     print_, cases, units = fingerprint(table), [], []
-    for i, rows in enumerate(sizes(int((table.frame[SPLIT] == "train").sum()))):
+    everything = int((table.frame[SPLIT] == "train").sum())
+    for i, rows in enumerate(sizes(everything)):
         values = {**lean_settings(rows, share), **kept, "split": "column", "train": rows}
         cases.append(Case(f"{rows:,} sequences", {"train": rows}, values))
         for draw in range(draws):
             settings: Settings = make_settings({**values, "split_seed": draw}, draw)
-            units.append(Unit(i, draw, settings, run_key(settings, print_, BASELINES), BASELINES))
+            baselines = CHEAP if draw and rows == everything else BASELINES
+            units.append(Unit(i, draw, settings, run_key(settings, print_, baselines), baselines))
     spec = Spec(table.path, "Is this data enough?", table.path, seeds=tuple(range(draws)), rows="valid", x="train")
     return Plan(spec, table, tuple(cases), tuple(units))

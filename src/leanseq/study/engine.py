@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
 from dask.config import set as set_config
@@ -37,14 +37,6 @@ _CONFIG = {
     "distributed.comm.timeouts.connect": CONNECT,
     "distributed.scheduler.allowed-failures": 3,
 }
-
-_ALOOF = """
-import os
-if hasattr(os, "setpgrp"):
-    os.setpgrp()
-"""
-"""Run by every local worker as it starts: Ctrl-C of a terminal goes to the driver alone, which ends its workers. That
-they ignore it is not enough: Polars hears it all the same."""
 
 
 class Layout(NamedTuple):
@@ -106,53 +98,57 @@ def open_engine(
     """
     _hush()
     resources = resources or {}
-    with set_config(_CONFIG):
+    with set_config(_CONFIG), ExitStack() as opened:
         if scheduler is None:
-            with _deaf_children():
-                cluster = LocalCluster(
-                    n_workers=layout.processes,
-                    threads_per_worker=1,
-                    dashboard_address=":0",  # a free port: None takes the usual one, and warns where that is in use
-                    silence_logs=logging.CRITICAL,
-                    resources=resources or None,
-                    preload=[_ALOOF],
-                    env={"OMP_NUM_THREADS": str(layout.threads)},
+            with _deaf_to_interrupts():
+                cluster = opened.enter_context(
+                    LocalCluster(
+                        n_workers=layout.processes,
+                        threads_per_worker=1,
+                        dashboard_address=":0",  # a free port: None takes the usual one, and warns where that is in use
+                        silence_logs=logging.CRITICAL,
+                        resources=resources or None,
+                        env={"OMP_NUM_THREADS": str(layout.threads)},
+                    )
                 )
-            with cluster, Client(cluster) as client:
-                yield Engine(client, layout.threads, resources)
+            yield Engine(opened.enter_context(Client(cluster)), layout.threads, resources)
             return
         try:
-            client = Client(scheduler, timeout=CONNECT)
+            client = opened.enter_context(Client(scheduler, timeout=CONNECT))
         except (OSError, ValueError, TimeoutError) as error:
             raise InputError(
                 f"--scheduler {scheduler}: no scheduler answers there within {CONNECT:.0f} s; start one with "
                 "`dask scheduler` and give its address, such as tcp://127.0.0.1:8786"
             ) from error
-        with client:
-            engine = Engine(client, 0, resources)
-            until = time.monotonic() + CONNECT
-            while not engine.workers:
-                if time.monotonic() > until:
-                    wanted = f" with {resources}" if resources else ""
-                    raise InputError(
-                        f"--scheduler {scheduler}: no worker{wanted} is connected; start one with `dask worker "
-                        f"{scheduler} --nthreads 1`"
-                    )
-                time.sleep(0.2)
-            yield engine
+        engine = Engine(client, 0, resources)
+        until = time.monotonic() + CONNECT
+        while not engine.workers:
+            if time.monotonic() > until:
+                wanted = f" with {resources}" if resources else ""
+                raise InputError(
+                    f"--scheduler {scheduler}: no worker{wanted} is connected; start one with `dask worker "
+                    f"{scheduler} --nthreads 1`"
+                )
+            time.sleep(0.2)
+        yield engine
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Let processes ignore Ctrl-C while they start, before they are `_ALOOF`."""
-    if threading.current_thread() is not threading.main_thread():
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Block Ctrl-C for all that is started meanwhile, for ever, and for this thread, which hears it afterwards.
+
+    A terminal sends it to all processes, but the driver alone ends its workers. That they ignore it is not enough:
+    Polars hears it all the same.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # else the first worker starts it, which ends the blocking in its thread
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _hush() -> None:
