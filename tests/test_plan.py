@@ -229,6 +229,19 @@ def test_without_a_budget_the_time_is_short_on_this_machine_and_unbounded_on_oth
     assert epochs_asked(place, monkeypatch, "--scheduler", "tcp://127.0.0.1:1") == whole
 
 
+def test_a_short_plan_has_whole_epochs_of_the_largest_subset(place, monkeypatch):
+    """Rounded, 2.5 epochs of all rows would be 2 where 3.5 of half of them are 4."""
+    monkeypatch.setattr(recipe, "EPOCHS", 2.0)  # 9.9 of all rows
+    monkeypatch.setattr(pace.Paces, "get", lambda *_: (0.01, 0.0005))
+    shares = set()
+    for seconds in range(60, 160, 20):
+        found = epochs_asked(place, monkeypatch, "--budget", f"{seconds}s")
+        share = found[-1] / recipe.epochs(420)
+        assert found[0] == round(recipe.epochs(105) * share)
+        shares.add(round(share, 2))
+    assert len(shares) > 2
+
+
 def test_boosted_trees_come_off_the_budget(place, monkeypatch):
     found = []
     monkeypatch.setattr(pace.Paces, "get", lambda *_: (0.001, 0.0005))

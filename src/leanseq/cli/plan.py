@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from .study import Flag, Placed, Workers, asked_layout, carry_out, read_resource
 if TYPE_CHECKING:
     from ..study.plan import Plan
 
-BUDGET = "15m"
+BUDGET = "30m"
 """Time to spend on this machine if none is asked for."""
 LEAST = 0.01
 """Share of the recipe's epochs below which no budget goes."""
@@ -41,7 +42,7 @@ def plan(
     table
         TSV, CSV (plain or gzipped) or Parquet with `sequence` and `expression`.
     budget
-        Time to spend, such as 1h; by default 15m, and without end where --scheduler places the runs. With less than
+        Time to spend, such as 1h; by default 30m, and without end where --scheduler places the runs. With less than
         needed, every network sees its sequences less often. Boosted trees are never cut short; their estimated time
         comes off the budget first.
     draws
@@ -96,7 +97,11 @@ def plan(
 
 
 def _share(made: Plan, store: Path, workers: Workers, seconds: float) -> float:
-    """Share of the recipe's epochs that fits into the time."""
+    """Share of the recipe's epochs that fits into the time.
+
+    Rounded down to whole epochs of the largest subset, which have the fewest: rounding would bend the curve there.
+    """
+    from ..lab.recipe import epochs
     from ..report.words import duration
     from ..study.engine import cores
     from ..study.pace import estimate, tree_seconds
@@ -108,6 +113,8 @@ def _share(made: Plan, store: Path, workers: Workers, seconds: float) -> float:
     trees = sum(tree_seconds(made, unit) for unit in made.units) / processes
     needed = sum(time.run for time in times.values()) / processes
     share = min(1.0, max(LEAST, (seconds - trees) / (needed - trees)))
+    most = epochs(max(int(case.factors["train"]) for case in made.cases))
     if share < 1:
+        share = max(LEAST, floor(share * most) / most)
         say(f"the whole plan would take about {needed / 60:.0f} min: every network sees {share:.0%} of its epochs")
     return share

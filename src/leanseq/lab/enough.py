@@ -133,7 +133,7 @@ def _shortened(share: float) -> list[str]:
         return []
     return [
         f"To keep to the budget, every network saw its sequences {share:.0%} as often as the recipe asks: with more "
-        f"time it would do better, the {RIDGE} would not."
+        f"time it would do better, and may gain more from more sequences; the {RIDGE} would not."
     ]
 
 
