@@ -23,9 +23,10 @@ from leanseq.evaluation.bootstrap import Interval
 from leanseq.evaluation.metrics import pearson
 from leanseq.evaluation.paired import SeedDifference, Spread, compare_seeds, holm, moderate, score_seeds
 
+ONE = "one network of it"
 PARTS = {
     "ensemble of fit": "prediction",
-    "one network of it": "one_network",
+    ONE: "one_network",
     "boosted trees": "boosted_trees",
     "k-mer ridge": "kmer_ridge",
 }
@@ -95,9 +96,8 @@ def _stack(frames: list[pl.DataFrame], column: str) -> np.ndarray:
     return np.stack([frame[column].to_numpy() for frame in frames])
 
 
-def compare(measure: Measure) -> dict[str, tuple[SeedDifference, float]]:
-    """The ensemble minus each other model, with p adjusted for their number."""
-    first, *others = measure.said
+def compare(measure: Measure, first: str, others: list[str]) -> dict[str, tuple[SeedDifference, float]]:
+    """The first model minus each of the others, with p adjusted for their number."""
     pairs = {}
     for other in others:
         seeds = min(len(measure.said[first]), len(measure.said[other]))
@@ -132,7 +132,8 @@ def scores(measure: Measure) -> dict[str, Interval]:
 
 def lines(title: str, measure: Measure, found: dict[str, Interval]) -> list[str]:
     """One table in Markdown."""
-    differences = compare(measure)
+    first, *others = measure.said
+    differences = compare(measure, first, others)
     out = [f"| {title}, {len(measure.expression):,} rows | seeds | r | of each seed | ensemble minus it | p |"]
     out += ["| --- | --- | --- | --- | --- | --- |"]
     for model, said in measure.said.items():
@@ -141,9 +142,15 @@ def lines(title: str, measure: Measure, found: dict[str, Interval]) -> list[str]
         gap = "| |"
         if model in differences:
             difference, p = differences[model]
-            gap = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}) | {p:.2g} |"
+            gap = f"{_signed(difference)} | {p:.2g} |"
         out += [f"| {model} | {len(said)} | {r.value:.3f} ({r.low:.3f} to {r.high:.3f}) | {each} | {gap}"]
-    return [*out, ""]
+    alone = compare(measure, ONE, [model for model in LEGNETS.values() if model in measure.said])
+    words = [f"{model} {_signed(difference)}, p {p:.2g}" for model, (difference, p) in alone.items()]
+    return [*out, "", *([f"One network of it minus {'; '.join(words)}.", ""] if words else [])]
+
+
+def _signed(difference: SeedDifference) -> str:
+    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
 
 
 def draw(panels: dict[str, dict[str, Interval]], path: Path) -> None:
