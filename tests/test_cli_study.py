@@ -190,6 +190,20 @@ def test_progress_tells_the_share_and_the_time_left(monkeypatch, capsys):
     assert "a line" in out
 
 
+@pytest.mark.parametrize(("now", "minutes"), [(0.0, 20), (0.02, 20), (1.0, 0)])
+def test_the_time_left_begins_with_the_estimate(monkeypatch, capsys, now, minutes):
+    """Nearly nothing is done after a moment: the pace alone says hours, or nothing at all."""
+    import threading
+
+    told, shares = threading.Event(), iter([0.0])
+    monkeypatch.setattr("leanseq.cli.progress.LINE_EVERY", 0.01)
+    monkeypatch.setattr("leanseq.cli.progress.say", lambda line: (print(line), told.set()))
+    with follow("study", lambda: next(shares, now), 1200.0):
+        assert told.wait(5)
+    left = {20: r"(16|17|18|19|20) min", 0: "0.0 s"}[minutes]
+    assert re.search(rf"study: {now:.0%} done, about {left}", capsys.readouterr().out)
+
+
 def test_a_prediction_by_partitions_has_the_same_bits(here, capsys, scheduler, monkeypatch):
     import polars as pl
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LINE_EVERY = 30.0
 """Seconds between plain lines."""
+FAITH = 0.1
+"""Share of a job that must be done before its own pace tells as much of the time left as the estimate does."""
 
 
 def say(line: str) -> None:
@@ -61,7 +63,7 @@ def watch() -> Iterator[Watcher]:
 
 
 @contextmanager
-def follow(what: str, share: Callable[[], float]) -> Iterator[Callable[[str], None]]:
+def follow(what: str, share: Callable[[], float], expected: float | None = None) -> Iterator[Callable[[str], None]]:
     """Show how much of a long job is done, and the time left; gives a way to say lines meanwhile.
 
     Parameters
@@ -70,13 +72,18 @@ def follow(what: str, share: Callable[[], float]) -> Iterator[Callable[[str], No
         The job in a word.
     share
         Called every few seconds, from another thread: the share that is done, 0..1.
+    expected
+        Seconds that the whole job was estimated to take. What is done shows late (in checkpoints), so at first the
+        estimate knows better than the pace.
     """
     stopped = threading.Event()
     began, before = time.monotonic(), share()
 
     def left(now: float) -> float | None:
-        """Seconds left at the pace so far; None before there is one."""
-        return (time.monotonic() - began) / (now - before) * (1 - now) if now > before else None
+        """Seconds left; None where neither pace nor estimate tells."""
+        faith = 0.0 if expected is None else FAITH
+        gone, done = time.monotonic() - began + faith * (expected or 0.0), now - before + faith
+        return gone / done * (1 - now) if done > 0 else None
 
     def every(seconds: float, show: Callable[[float], None]) -> None:
         while not stopped.wait(seconds):

@@ -158,7 +158,7 @@ def carry_out(planned: Plan, store: Path, workers: Workers, *, retry: bool, name
                 total = sum(time.run for time in times.values()) / engine.workers
                 where = "this machine" if workers.scheduler is None else workers.scheduler
                 say(f"{len(pending)} runs on {engine.workers} workers of {where}, about {duration(total)}")
-                with follow(name, lambda: share_done(pending, store, times)) as tell:
+                with follow(name, lambda: share_done(pending, store, times), total) as tell:
                     run_study(planned, pending, store, engine, times, lambda told: tell(_told(planned, told)))
         except KeyboardInterrupt:
             stop(130, "leanseq: stopped; what is finished is kept; run the same command again to continue")
