@@ -23,9 +23,9 @@ from leanseq.evaluation.bootstrap import Interval
 from leanseq.evaluation.metrics import pearson
 from leanseq.evaluation.paired import SeedDifference, Spread, compare_seeds, holm, moderate, score_seeds
 
-ONE = "one network of it"
+ENSEMBLE, ONE = "ensemble of fit", "one network of it"
 PARTS = {
-    "ensemble of fit": "prediction",
+    ENSEMBLE: "prediction",
     ONE: "one_network",
     "boosted trees": "boosted_trees",
     "k-mer ridge": "kmer_ridge",
@@ -54,30 +54,37 @@ class Measure(NamedTuple):
 
 
 def folders(name: str, work: Path) -> dict[str, list[Path]]:
-    """Finished runs of a table, seed by seed: those of `fit`, and those of each recipe of LegNet."""
+    """Finished runs of a table, seed by seed: those of `fit` by their budget, and those of each recipe of LegNet."""
     out: dict[str, list[Path]] = {}
     for key in json.loads(RESULTS.read_text()):
         table, kind = key.split(" ", 1)
         kind, seed = kind.rsplit(" seed ", 1)
         if table == name:
-            recipe = kind if kind.startswith("legnet") else "fit"
-            out.setdefault(recipe, []).append(work / f"{name}-{kind.replace(' ', '-')}-seed-{seed}")
+            out.setdefault(kind, []).append(work / f"{name}-{kind.replace(' ', '-')}-seed-{seed}")
     return out
+
+
+def budgets(found: dict[str, list[Path]]) -> list[str]:
+    """Budgets of the fits of a table, the first run first."""
+    return [kind for kind in found if not kind.startswith("legnet")]
 
 
 def measures(name: str, work: Path, data: Path) -> dict[str, Measure]:
     """Everything that the models of a table were scored on."""
     found = folders(name, work)
+    budget, *longer = budgets(found)
     for each in [folder for group in found.values() for folder in group]:
         elsewhere(name, models_of(each), data, each)
     out = {}
     for rows in ("valid", "test", *ELSEWHERE.get(name, ())):
         frames = {kind: [_read(folder, rows) for folder in group] for kind, group in found.items()}
-        first = frames["fit"][0]
+        first = frames[budget][0]
         for frame in (frame for group in frames.values() for frame in group):
             if not frame["expression"].equals(first["expression"]):
                 raise SystemExit(f"{name}, {rows}: runs were scored on different rows")
-        said = {model: _stack(frames["fit"], column) for model, column in PARTS.items()}
+        said = {ENSEMBLE: _stack(frames[budget], PARTS[ENSEMBLE])}
+        said |= {f"{ENSEMBLE}, {more}": _stack(frames[more], PARTS[ENSEMBLE]) for more in longer}
+        said |= {model: _stack(frames[budget], column) for model, column in PARTS.items() if model != ENSEMBLE}
         for recipe, model in LEGNETS.items():
             if f"legnet {recipe}" in frames:
                 said[model] = _stack(frames[f"legnet {recipe}"], "prediction")
@@ -162,7 +169,8 @@ def draw(panels: dict[str, dict[str, Interval]], path: Path) -> None:
             axes.set_visible(False)
         for axes, (title, found) in zip(grid.flat, panels.items(), strict=False):
             for model, r in found.items():
-                colour = OURS if model in list(PARTS)[:2] else REFERENCE if model in LEGNETS.values() else "#555555"
+                ours = model == ONE or model.startswith(ENSEMBLE)
+                colour = OURS if ours else REFERENCE if model in LEGNETS.values() else "#555555"
                 place = models.index(model)
                 axes.plot([r.low, r.high], [place, place], color=colour, linewidth=1.8)
                 axes.plot(r.value, place, "o", color=colour, markersize=5)
@@ -181,7 +189,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/few"))
     asked, panels = parser.parse_args(), {}
     for name, (table, split) in TABLES.items():
-        if "fit" not in folders(name, asked.work):
+        if not budgets(folders(name, asked.work)):
             continue
         print(f"### {TITLES[name]}: `{table} {' '.join(split)}`\n")
         for rows, measure in measures(name, asked.work, asked.data).items():
