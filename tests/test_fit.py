@@ -251,6 +251,7 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
     record = json.loads((place / "out" / "fit.json").read_text())
     assert record["command"] == "leanseq fit toy.tsv --budget 9h --valid 80 --test 60"
     assert record["members"] == len(record["epochs"]) == 2
+    assert record["values"] == "as measured"
     shown = place / "shown.tsv"
     pl.DataFrame({"sequence": sequences[:3]}).write_csv(shown, separator="\t")
     with pytest.raises(SystemExit):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
 from ..runs.settings import DataSettings
 from .study import Flag, Workers, asked_layout, carry_out
+
+if TYPE_CHECKING:
+    from ..data.table import Table
+    from ..lab.fitting import Trained
+    from ..lab.steady import Steadied
+    from ..runs.prepare import Prepared
 
 
 def fit(
@@ -51,6 +57,7 @@ def fit(
     threads
         Processor threads of each; 0 shares the cores out.
     """
+    from ..baselines import TREES
     from ..baselines.boosted_trees import library
     from ..data.table import read_table
     from ..errors import InputError
@@ -89,16 +96,18 @@ def fit(
     rows = keep(split, folder / TABLE)
     baselines = train_baselines(rows, prepared, folder, say)
     left = seconds - sum(each.seconds for each in baselines.values())
-    paid = budget_of(rows, data, left, layout, store, folder)
+    steadied = _steadied(rows, prepared, baselines[TREES], folder, left, layout.processes)
+    shown, left = (steadied.table, left - steadied.estimate) if steadied else (rows, left)
+    paid = budget_of(shown, data, left, layout, store, folder)
     placed = Workers(*layout)
     lengths, plans, tried = sorted(paid.lengths, reverse=True), [], {}  # the longest begins first
     if len(lengths) > 1:
-        pilots = networks_plan(rows, data, [(each, seed) for each in lengths])
+        pilots = networks_plan(shown, data, [(each, seed) for each in lengths])
         plans.append(pilots)
         carry_out(pilots, store, placed, retry=retry, name="pilots")
         tried = read_pilots(pilots, lengths, store, prepared, baselines)
     members = paid.members(best_length(tried) if tried else lengths[0], tried)
-    planned = networks_plan(rows, data, [(each, seed + i) for i, each in enumerate(members)])
+    planned = networks_plan(shown, data, [(each, seed + i) for i, each in enumerate(members)])
     say(f"{'networks':<22}{counted(unit.settings.recipe.epochs for unit in planned.units)}")
     carry_out(planned, store, placed, retry=retry, name="fit")
     networks = load_networks([planned, *plans], store)
@@ -109,7 +118,31 @@ def fit(
         ((trained,),) = load_networks([plain], store).values()
         lines = {LEGNET: trained, **baselines}
     fitted = assemble(measured, prepared, networks, lines)
-    record = finish(record, planned, [each for group in (*networks.values(), baselines.values()) for each in group])
+    trained = [each for group in (*networks.values(), baselines.values()) for each in group]
+    record = finish(record, planned, trained, steadied)
     for line in write_fit(fitted, measured, prepared, record, folder):
         print(line)
     print(f"model: {folder}; report: {folder / 'report.html'}")
+
+
+def _steadied(
+    rows: Table, prepared: Prepared, trees: Trained, folder: Path, seconds: float, threads: int
+) -> Steadied | None:
+    """Steady noisy values if a fair share of the time allows it; None where networks learn them as measured."""
+    from ..lab.steady import FOLDS, TIME, cost, explained, noisy, steady
+    from ..report.words import duration
+    from .progress import follow, say
+
+    share = explained(prepared, trees.model)
+    if not noisy(share):
+        return None
+    told, expected = f"{'values':<22}noisy: trees explain {share:.0%} of their variance", cost(trees, threads)
+    if expected > TIME * seconds:
+        say(
+            f"{told}; too little time to steady them, which takes {duration(expected)}: networks learn them as measured"
+        )
+        return None
+    say(f"{told}; networks learn the mean of each and of what trees without it say, about {duration(expected)}")
+    done: list[int] = []
+    with follow("values", lambda: len(done) / FOLDS, expected):
+        return steady(rows, prepared, trees, folder, threads, done.append)

@@ -27,6 +27,11 @@ from .record import counted
 
 FIT = "fit.json"
 TENTHS = 10
+VALUES = {
+    "as measured": "as measured",
+    "steadied": "noisy, so steadied: the mean of each and of what trees say that were grown without it",
+}
+"""Name in `fit.json` -> in words."""
 MEASURES = (("r", "r"), ("rho", "rho"), ("mse", "MSE"), ("r2", "R²"))
 
 
@@ -140,6 +145,7 @@ def _record_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("command", record["command"]),
         ("networks", f"{network['model']} ({network['size']}): {counted(record['epochs'])}"),
+        ("values they learned", VALUES[record["values"]]),
         ("seed", f"{record['seed']} and following"),
         ("data fingerprint", record["fingerprint"][:16]),
         (

@@ -18,6 +18,7 @@ from ..runs.settings import DataSettings
 from ..study.plan import Plan
 from ..training.cpu import Processor
 from .fitting import Trained
+from .steady import Steadied
 from .subsets import TABLE
 
 FEWEST_VALID = 50
@@ -85,7 +86,7 @@ def begin(table: Table, data: DataSettings, budget: str, seed: int, *, legnet: b
     }
 
 
-def finish(record: dict[str, Any], plan: Plan, trained: Iterable[Trained]) -> dict[str, Any]:
+def finish(record: dict[str, Any], plan: Plan, trained: Iterable[Trained], steadied: Steadied | None) -> dict[str, Any]:
     """The record with what was trained, and on what."""
     settings = plan.units[0].settings
     return {
@@ -96,7 +97,8 @@ def finish(record: dict[str, Any], plan: Plan, trained: Iterable[Trained]) -> di
         "runs": [unit.key for unit in plan.units],
         "network": {"model": settings.network.model, "size": settings.network.size},
         "recipe": settings.recipe.to_dict(),
-        "training_seconds": round(sum(each.seconds for each in trained), 1),
+        "values": "steadied" if steadied else "as measured",
+        "training_seconds": round(sum(each.seconds for each in trained) + (steadied.seconds if steadied else 0.0), 1),
         "hardware": hardware(Processor(threads=1).prepare()),
     }
 

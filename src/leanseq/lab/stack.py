@@ -70,13 +70,24 @@ def held_out(
     seed
         Deals the groups into folds.
     """
-    names, group = np.unique(groups, return_inverse=True)
-    if len(names) == 1:  # variants of one sequence: no other group is left to fit weights on
-        names = group = np.arange(len(measured))
-    fold = (np.random.default_rng(seed).permutation(len(names)) % FOLDS)[group]
-    out = np.empty(len(measured))
+    fold, out = folds(groups, seed), np.empty(len(measured))
     for i in range(FOLDS):
         inside = fold == i
         if inside.any():
             out[inside] = stack(predictions[:, ~inside], measured[~inside]).of(predictions[:, inside])
     return out
+
+
+def folds(groups: Int64[np.ndarray, " n"], seed: int = 0) -> Int64[np.ndarray, " n"]:
+    """Deal rows into `FOLDS` folds, groups of homologs kept whole; rows that are all one group are dealt one by one.
+
+    Examples
+    --------
+    >>> fold = folds(np.array([7, 7, 3, 3, 9, 1, 2]))
+    >>> sorted(set(fold.tolist())), fold[0] == fold[1], fold[2] == fold[3]
+    ([0, 1, 2, 3, 4], np.True_, np.True_)
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) == 1:  # variants of one sequence: no other group is left to learn from
+        names = group = np.arange(len(groups))
+    return (np.random.default_rng(seed).permutation(len(names)) % FOLDS)[group]
