@@ -21,7 +21,6 @@ from ..apply import load
 from ..data.summary import fingerprint
 from ..data.table import Table
 from ..evaluation.metrics import pearson
-from ..files import write_json
 from ..runs.folder import HISTORY, PREDICTIONS, RUN
 from ..runs.prepare import Prepared
 from ..runs.settings import DataSettings
@@ -30,6 +29,7 @@ from ..study.pace import estimate
 from ..study.plan import Case, Plan, Unit, make_settings, run_key
 from ..study.spec import Spec
 from .fitting import STACKED, Trained
+from .kept import keep_number, kept_number
 from .recipe import WINDOW, lean_settings
 from .stack import held_out
 
@@ -129,10 +129,10 @@ def budget_of(table: Table, data: DataSettings, seconds: float, layout: Layout, 
         Of the fit.
     """
     identity = {"table": fingerprint(table), "layout": list(layout)}
-    if (run := _known(folder / PACE, identity)) is None:
+    if (run := kept_number(folder / PACE, identity)) is None:
         one = networks_plan(table, data, [(1.0, 0)])
         run = next(iter(estimate(one, list(one.units), store, layout.threads).values())).run
-        write_json(folder / PACE, {"identity": identity, "seconds_a_network": run})
+        keep_number(folder / PACE, identity, run)
     return Budget(seconds, run, layout.processes)
 
 
@@ -226,11 +226,3 @@ def _side_by_side(seconds: Sequence[float], processes: int) -> float:
     for each in seconds:
         heapreplace(busy, busy[0] + each)
     return max(busy)
-
-
-def _known(path: Path, identity: dict[str, Any]) -> float | None:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return float(record["seconds_a_network"]) if record["identity"] == identity else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None

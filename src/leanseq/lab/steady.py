@@ -7,13 +7,12 @@ predictions goes back to Reed 2015 (ICLR workshop, arXiv:1412.6596), who takes t
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,10 +22,10 @@ from ..baselines import BoostedTrees
 from ..data.summary import fingerprint
 from ..data.table import Table, read_table
 from ..evaluation.metrics import pearson
-from ..files import write_json
 from ..runs.prepare import Prepared
 from ..study.plan import RESULTS
 from .fitting import Trained
+from .kept import keep_number, kept_number
 from .stack import FOLDS, folds
 from .subsets import keep
 
@@ -91,7 +90,7 @@ def steady(
         "motifs": [motif.identifier for motif in trees.model.motifs],
     }
     path, record, estimate = folder / TABLE, folder / RECORD, cost(trees, threads)
-    if (seconds := _known(record, identity)) is not None and path.exists():
+    if (seconds := kept_number(record, identity)) is not None and path.exists():
         return Steadied(read_table(path), seconds, estimate)
     train = prepared.split.train
     said, seconds = out_of_fold(prepared, trees.model, threads, step)
@@ -99,7 +98,7 @@ def steady(
     values[train] = SHARE * values[train] + (1 - SHARE) * said
     record.unlink(missing_ok=True)  # it is of the table that is about to go
     made = keep(replace(rows, frame=rows.frame.with_columns(pl.Series("expression", values))), path)
-    write_json(record, {"identity": identity, "seconds": seconds})
+    keep_number(record, identity, seconds)
     return Steadied(made, seconds, estimate)
 
 
@@ -124,11 +123,3 @@ def out_of_fold(
 
     with ThreadPoolExecutor(threads) as pool:
         return out, sum(pool.map(one, range(FOLDS)))
-
-
-def _known(path: Path, identity: dict[str, Any]) -> float | None:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return float(record["seconds"]) if record["identity"] == identity else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
