@@ -67,6 +67,29 @@ def test_what_trees_say_of_a_row_does_not_depend_on_its_own_value(prepared, tree
     assert (without[fold != 0] != said[fold != 0]).any()
 
 
+def test_variants_of_one_sequence_are_dealt_one_by_one(prepared, trees, monkeypatch):
+    learned = []
+
+    class Trees:
+        @staticmethod
+        def fit(codes, *args, motifs):
+            learned.append(len(codes))
+            return trees.model
+
+    monkeypatch.setattr(steady, "BoostedTrees", Trees)
+    train = prepared.split.train
+    for share, even in ((0.2, False), (0.9, True)):
+        groups = np.arange(len(prepared.groups))
+        groups[train[: round(share * len(train))]] = 0
+        learned.clear()
+        steady.out_of_fold(replace(prepared, groups=groups), trees.model, 1, nothing)
+        assert len(learned) == FOLDS
+        assert (max(learned) - min(learned) <= 1) is even
+    three = np.arange(len(prepared.groups)) % 3  # two folds hold no row
+    said, _ = steady.out_of_fold(replace(prepared, groups=three), trees.model, 1, nothing)
+    np.testing.assert_allclose(said, trees.model.predict(prepared.examples.codes[train]))
+
+
 def test_training_values_are_steadied_once_and_again_for_other_trees(table, prepared, trees, place, monkeypatch):
     folder, train, made = place / "once", prepared.split.train, []
     said = np.random.default_rng(0).normal(size=len(train))

@@ -110,7 +110,9 @@ def out_of_fold(
     Validation rows choose their number, as they do for all trees.
     """
     train, valid = (prepared.examples.take(part) for part in prepared.split[:2])
-    fold, out = folds(prepared.groups[prepared.split.train]), np.empty(len(prepared.split.train))
+    fold, out = folds(prepared.groups[prepared.split.train]), np.empty(len(train))
+    if np.bincount(fold).max() > len(train) / 2:  # most rows are variants of one sequence: too few others to learn from
+        fold = folds(np.arange(len(train)))
 
     def one(i: int) -> float:
         began, seen = time.perf_counter(), train.take(np.flatnonzero(fold != i))
