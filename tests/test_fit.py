@@ -13,7 +13,7 @@ from leanseq.baselines import BASELINES, RIDGE, TREES
 from leanseq.cli import main
 from leanseq.data.table import read_table
 from leanseq.evaluation.metrics import pearson
-from leanseq.lab import members, recipe
+from leanseq.lab import members, recipe, steady
 from leanseq.lab.fit_page import answer
 from leanseq.lab.fitting import ENSEMBLE, LEGNET, NETWORKS, Trained, assemble
 from leanseq.lab.lines import train_baselines
@@ -271,8 +271,17 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
     assert judged["weights"] == metrics["weights"]  # a line to clear, no part
     assert "legnet" in pl.read_parquet(place / "out" / "predictions.parquet").columns
     assert "--legnet" in json.loads((place / "out" / "fit.json").read_text())["command"]
-    assert call(*words, "--seed", 5) == 0
-    assert json.loads((place / "out" / "fit.json").read_text())["runs"] != record["runs"]
+    with monkeypatch.context() as patch:
+        patch.setattr(steady, "EXPLAINED", 1.0)  # networks learn steadied values, and are judged by measured ones
+        assert call(*words, "--seed", 5) == 0
+    other = json.loads((place / "out" / "fit.json").read_text())
+    assert other["values"] == "steadied"
+    assert not set(other["runs"]) & set(record["runs"])
+    runs = [json.loads((place / "s" / key / "run.json").read_text()) for key in other["runs"]]
+    assert all("out/steadied.parquet" in run["command"] for run in runs)
+    assert "what trees say that were grown without it" in (place / "out" / "report.html").read_text()
+    shown = pl.read_parquet(place / "out" / "predictions.parquet").select("row", "expression")
+    np.testing.assert_allclose(shown["expression"], table.expression[shown["row"].cast(pl.Int64).to_numpy() - 1])
     assert call(*words, "--organism", "none") == 0  # other trees, the same networks
     assert json.loads((place / "out" / "fit.json").read_text())["runs"] == record["runs"]
     assert leanseq.load(place / "out").construct.organism == ""

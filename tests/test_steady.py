@@ -1,19 +1,16 @@
 """Noisy training values of a fit, drawn half-way to what trees say that never saw them."""
 
-import json
 import time
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 
 from leanseq.baselines import TREES
 from leanseq.cli import fit as command
-from leanseq.cli import main
 from leanseq.data.table import read_table
 from leanseq.evaluation.metrics import pearson
-from leanseq.lab import members, recipe, steady
+from leanseq.lab import steady
 from leanseq.lab.fitting import Trained
 from leanseq.lab.recipe import narrow
 from leanseq.lab.stack import FOLDS, folds
@@ -136,22 +133,3 @@ def test_they_are_steadied_where_the_time_allows(table, prepared, trees, place, 
     assert "too little time to steady them" in capsys.readouterr().err
     assert asked(13 * trees.seconds, 1.0).estimate == 3 * trees.seconds
     assert "networks learn the mean of each and of what trees without it say" in capsys.readouterr().err
-
-
-def test_networks_learn_steadied_values_and_are_judged_by_measured_ones(place, monkeypatch):
-    monkeypatch.chdir(place)
-    monkeypatch.setattr(recipe, "EPOCHS", 0.4)
-    monkeypatch.setattr(members, "MOST", 1)
-    monkeypatch.setattr(steady, "EXPLAINED", 1.0)
-    words = ["fit", "toy.tsv", "--valid", "60", "--test", "60", "--budget", "9h", "--processes", "1"]
-    with pytest.raises(SystemExit) as stopped:
-        main([*words, "--store", "store", "--output", "out"])
-    assert not stopped.value.code
-    record = json.loads((place / "out" / "fit.json").read_text())
-    assert record["values"] == "steadied"
-    runs = [json.loads((place / "store" / key / "run.json").read_text()) for key in record["runs"]]
-    assert all("out/steadied.parquet" in run["command"] for run in runs)
-    assert "what trees say that were grown without it" in (place / "out" / "report.html").read_text()
-    shown = pl.read_parquet(place / "out" / "predictions.parquet").select("row", "expression")
-    measured = read_table(place / "toy.tsv").expression
-    np.testing.assert_allclose(shown["expression"], measured[shown["row"].to_numpy() - 1])
