@@ -115,9 +115,10 @@ def test_training_values_are_steadied_once_and_again_for_other_trees(table, prep
 
 
 def test_values_are_noisy_where_trees_explain_less_than_half(prepared, trees):
-    assert steady.explained(prepared, trees.model) == pytest.approx(trees.model.valid_r**2)
-    backwards = replace(prepared.examples, expression=-prepared.examples.expression)
-    assert steady.explained(replace(prepared, examples=backwards), trees.model) == 0
+    valid = prepared.examples.take(prepared.split.valid)
+    r = pearson(valid.expression, trees.model.predict(valid.codes))
+    assert steady.explained(trees.model) == pytest.approx(r**2)
+    assert [steady.explained(replace(trees.model, valid_r=bad)) for bad in (-0.9, np.nan)] == [0, 0]
     assert [steady.noisy(share) for share in (0.0, 0.49, 0.5, 1.0)] == [True, True, False, False]
     assert [steady.cost(Trained(None, 10.0), threads) for threads in (1, 2, 5, 8)] == [50, 30, 10, 10]
 

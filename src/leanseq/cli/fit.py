@@ -118,8 +118,8 @@ def fit(
         ((trained,),) = load_networks([plain], store).values()
         lines = {LEGNET: trained, **baselines}
     fitted = assemble(measured, prepared, networks, lines)
-    trained = [each for group in (*networks.values(), baselines.values()) for each in group]
-    record = finish(record, planned, trained, steadied)
+    parts = [each for group in (*networks.values(), baselines.values()) for each in group]
+    record = finish(record, planned, parts, steadied)
     for line in write_fit(fitted, measured, prepared, record, folder):
         print(line)
     print(f"model: {folder}; report: {folder / 'report.html'}")
@@ -128,15 +128,16 @@ def fit(
 def _steadied(
     rows: Table, prepared: Prepared, trees: Trained, folder: Path, seconds: float, threads: int
 ) -> Steadied | None:
-    """Steady noisy values if a fair share of the time allows it; None where networks learn them as measured."""
+    """Steady values that may be noisy, if the time allows it; None where networks learn them as measured."""
     from ..lab.steady import FOLDS, TIME, cost, explained, noisy, steady
     from ..report.words import duration
     from .progress import follow, say
 
-    share = explained(prepared, trees.model)
+    share = explained(trees.model)
     if not noisy(share):
         return None
-    told, expected = f"{'values':<22}noisy: trees explain {share:.0%} of their variance", cost(trees, threads)
+    told = f"{'values':<22}may be noisy: trees explain {share:.0%} of their variance"
+    expected = cost(trees, threads)
     if expected > TIME * seconds:
         say(
             f"{told}; too little time to steady them, which takes {duration(expected)}: networks learn them as measured"

@@ -29,7 +29,7 @@ FIT = "fit.json"
 TENTHS = 10
 VALUES = {
     "as measured": "as measured",
-    "steadied": "noisy, so steadied: the mean of each and of what trees say that were grown without it",
+    "steadied": "perhaps noisy, so steadied: the mean of each and of what trees say that were grown without it",
 }
 """Name in `fit.json` -> in words."""
 MEASURES = (("r", "r"), ("rho", "rho"), ("mse", "MSE"), ("r2", "R²"))

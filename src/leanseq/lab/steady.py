@@ -1,4 +1,4 @@
-"""Noisy training values, drawn half-way to what boosted trees say that never saw them.
+"""Training values that may be noisy, drawn half-way to what boosted trees say that never saw them.
 
 A network learns the noise of single values by heart. Trees that were grown without a row cannot know its noise, so the
 mean of their prediction and the measured value holds half of it, and most of what there is to learn. Mixing labels with
@@ -21,7 +21,6 @@ from jaxtyping import Float
 from ..baselines import BoostedTrees
 from ..data.summary import fingerprint
 from ..data.table import Table, read_table
-from ..evaluation.metrics import pearson
 from ..runs.prepare import Prepared
 from ..study.plan import RESULTS
 from .fitting import Trained
@@ -49,10 +48,9 @@ class Steadied(NamedTuple):
     estimate: float
 
 
-def explained(prepared: Prepared, trees: BoostedTrees) -> float:
+def explained(trees: BoostedTrees) -> float:
     """Share of the variance of validation rows that trees explain: r squared, 0 where r is negative or unknown."""
-    valid = prepared.examples.take(prepared.split.valid)
-    return max(0.0, float(np.nan_to_num(pearson(valid.expression, trees.predict(valid.codes))))) ** 2
+    return max(0.0, float(np.nan_to_num(trees.valid_r))) ** 2
 
 
 def noisy(share: float) -> bool:
