@@ -5,8 +5,8 @@
 
 The second line trains LegNet at its full size instead, on the same rows.
 
-FOLDER holds the tables that `docs/data.md` names. Results are added to `benchmarks/results/few.json` as they come; what
-is there is not run again. `few_table.py` compares them.
+FOLDER holds the tables that `docs/data.md` names. Results are added to `benchmarks/results/few.json` as they come, and
+what was predicted to `benchmarks/results/few`; what is there is not run again. `few_table.py` compares them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -27,6 +27,7 @@ from leanseq.baselines import RIDGE, TREES, Baseline, column
 from leanseq.baselines.storage import file_name, from_bytes
 
 RESULTS = Path(__file__).parent / "results" / "few.json"
+KEPT = RESULTS.with_suffix("")
 TABLES = {
     "native": ("yeast_native80.tsv", ["--train", "10240"]),
     "abf1": ("yeast_random_abf1tata.tsv", ["--train", "10240", "--valid", "2048"]),
@@ -57,42 +58,59 @@ LEGNET = {
 """Recipe -> options of `leanseq train`, for 8 epochs: ours, and that of the network's paper (docs/models.md)."""
 
 
-def elsewhere(name: str, models: dict[str, leanseq.Ensemble | leanseq.Model], data: Path, folder: Path) -> None:
-    """Keep what models say of tables of other experiments, which took no part in the fit; nothing is done twice."""
-    for table in ELSEWHERE.get(name, ()):
-        if not (path := folder / f"elsewhere-{table}.parquet").exists():
-            made = OTHERS[table](models, data)
-            made.filter(pl.all_horizontal(pl.all().is_finite())).write_parquet(path)
+class Elsewhere(NamedTuple):
+    """Rows of another experiment, which takes no part in a fit: a file, its measured column, and what to predict.
+
+    Attributes
+    ----------
+    sequences
+        Column of sequences, or two: the second minus the first is predicted.
+    where
+        Rows to take.
+    """
+
+    file: str
+    measured: str
+    sequences: tuple[str, ...] = ("sequence",)
+    where: pl.Expr = pl.lit(value=True)
 
 
-def _random(models: dict[str, leanseq.Ensemble | leanseq.Model], data: Path) -> pl.DataFrame:
-    public = pl.read_csv(data / "yeast_dream_public.tsv", separator="\t")
-    return _table(models, public.filter(pl.col("is_random") == 1))
-
-
-def _hq(models: dict[str, leanseq.Ensemble | leanseq.Model], data: Path) -> pl.DataFrame:
-    return _table(models, pl.read_csv(data / "yeast_random_hq.tsv", separator="\t"))
-
-
-def _table(models: dict[str, leanseq.Ensemble | leanseq.Model], table: pl.DataFrame) -> pl.DataFrame:
-    sequences = table["sequence"].to_list()
-    said = {name: model.predict(sequences, misfits="skip") for name, model in models.items()}
-    return pl.DataFrame({"expression": table["expression"].cast(pl.Float64), **said})
-
-
-def _snv(models: dict[str, leanseq.Ensemble | leanseq.Model], data: Path) -> pl.DataFrame:
-    pairs = pl.read_csv(data / "yeast_dream_public_snv.tsv", separator="\t")
-    before, after = (pairs[f"{side}_sequence"].to_list() for side in "ab")
-    said = {
-        name: model.predict(after, misfits="skip") - model.predict(before, misfits="skip")
-        for name, model in models.items()
-    }
-    return pl.DataFrame({"expression": pairs["delta"].cast(pl.Float64), **said})
-
-
-OTHERS = {"dream_random": _random, "snv": _snv, "hq": _hq}
+OTHERS = {
+    "dream_random": Elsewhere("yeast_dream_public.tsv", "expression", where=pl.col("is_random") == 1),
+    "snv": Elsewhere("yeast_dream_public_snv.tsv", "delta", ("a_sequence", "b_sequence")),
+    "hq": Elsewhere("yeast_random_hq.tsv", "expression"),
+}
 ELSEWHERE = {"native": ("dream_random", "snv"), "dream": ("hq",)}
 """Table -> those of other experiments that its models are scored on."""
+
+
+def keep(key: str, folder: Path, data: Path) -> None:
+    """Keep what a run predicts, in thousandths, by the rows of each table: few_table.py needs no folder of a run."""
+    models = models_of(folder)
+    own = pl.read_parquet(folder / "predictions.parquet").rename({"split": "rows"})
+    parts = [own, *(_elsewhere(name, models, data) for name in ELSEWHERE.get(key.split()[0], ()))]
+    places = [pl.col("rows"), pl.col("row", "group").cast(pl.Int32)]
+    said = [(pl.col(name) * 1000).round().cast(pl.Int16) for name in models]
+    KEPT.mkdir(parents=True, exist_ok=True)
+    pl.concat(parts, how="diagonal_relaxed").select(places + said).write_parquet(kept(key), compression_level=19)
+
+
+def kept(key: str) -> Path:
+    """Where the predictions of a run are kept."""
+    return KEPT / f"{key.replace(' ', '-')}.parquet"
+
+
+def _elsewhere(name: str, models: dict[str, leanseq.Ensemble | leanseq.Model], data: Path) -> pl.DataFrame:
+    file, measured, sequences, where = OTHERS[name]
+    table = pl.read_csv(data / file, separator="\t").with_row_index("row", 1)
+    table = table.filter(where, pl.col(measured).cast(pl.Float64).is_finite())
+    *before, after = (table[column].to_list() for column in sequences)
+    said = {
+        model: each.predict(after, misfits="skip") - sum(each.predict(one, misfits="skip") for one in before)
+        for model, each in models.items()
+    }
+    fits = pl.all_horizontal(pl.col(*said).is_finite())  # not a row of another construct
+    return table.select("row", rows=pl.lit(name)).with_columns(**said).filter(fits)
 
 
 def models_of(folder: Path) -> dict[str, leanseq.Ensemble | leanseq.Model]:
@@ -119,7 +137,6 @@ def fit(name: str, budget: str, seed: int, data: Path, work: Path) -> dict[str, 
     folder = work / f"{name}-{budget}-seed-{seed}"
     command = ["fit", table, *split, "--budget", budget, "--seed", str(100 * seed)]
     seconds = _run(command, data, "--output", folder, "--store", work / "store")
-    elsewhere(name, models_of(folder), data, folder)
     metrics, record = (json.loads((folder / file).read_text()) for file in ("metrics.json", "fit.json"))
     return {
         "command": ["leanseq", *command],
@@ -139,7 +156,6 @@ def legnet(name: str, recipe: str, seed: int, data: Path, work: Path) -> dict[st
     folder = work / f"{name}-legnet-{recipe}-seed-{seed}"
     command = ["train", table, *split, *LEGNET[recipe], "--seed", str(seed)]
     seconds = _run(command, data, "--output", folder, *(["--resume"] if folder.exists() else []))
-    elsewhere(name, models_of(folder), data, folder)
     run = json.loads((folder / "run.json").read_text())
     return {
         "command": ["leanseq", *command],
@@ -177,12 +193,13 @@ def main() -> None:
             kind = f"legnet {asked.legnet}" if asked.legnet else asked.budget
             key = f"{name} {kind} seed {seed}"
             done = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-            if key in done:
+            if key in done and kept(key).exists():
                 continue
             if asked.legnet:
                 done[key] = legnet(name, asked.legnet, seed, asked.data, asked.work)
             else:
                 done[key] = fit(name, asked.budget, seed, asked.data, asked.work)
+            keep(key, asked.work / key.replace(" ", "-"), asked.data)
             RESULTS.write_text(json.dumps(done, indent=1) + "\n")
 
 

@@ -1,6 +1,6 @@
 """Compare what `few.py` ran: r over rows and seeds, and the ensemble of a fit with each of its rivals, in Markdown.
 
-python benchmarks/few_table.py --data FOLDER [--work runs/few]
+python benchmarks/few_table.py --data FOLDER
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
-from few import ELSEWHERE, RESULTS, TABLES, elsewhere, models_of
+from few import ELSEWHERE, OTHERS, RESULTS, TABLES, kept
 from show import OURS, REFERENCE, STYLE
 
 from leanseq.evaluation.bootstrap import Interval
@@ -53,34 +53,25 @@ class Measure(NamedTuple):
     said: dict[str, np.ndarray]
 
 
-def folders(name: str, work: Path) -> dict[str, list[Path]]:
-    """Finished runs of a table, seed by seed: those of `fit` by their budget, and those of each recipe of LegNet."""
-    out: dict[str, list[Path]] = {}
+def found_runs(name: str) -> dict[str, list[pl.DataFrame]]:
+    """What finished runs of a table predict, seed by seed: those of `fit` by budget, and each recipe of LegNet."""
+    out: dict[str, list[pl.DataFrame]] = {}
     for key in json.loads(RESULTS.read_text()):
         table, kind = key.split(" ", 1)
-        kind, seed = kind.rsplit(" seed ", 1)
-        if table == name:
-            out.setdefault(kind, []).append(work / f"{name}-{kind.replace(' ', '-')}-seed-{seed}")
+        if table == name and kept(key).exists():
+            out.setdefault(kind.rsplit(" seed ", 1)[0], []).append(pl.read_parquet(kept(key)))
     return out
 
 
-def budgets(found: dict[str, list[Path]]) -> list[str]:
-    """Budgets of the fits of a table, the first run first."""
-    return [kind for kind in found if not kind.startswith("legnet")]
-
-
-def measures(name: str, work: Path, data: Path) -> dict[str, Measure]:
+def measures(name: str, runs: dict[str, list[pl.DataFrame]], data: Path) -> dict[str, Measure]:
     """Everything that the models of a table were scored on."""
-    found = folders(name, work)
-    budget, *longer = budgets(found)
-    for each in [folder for group in found.values() for folder in group]:
-        elsewhere(name, models_of(each), data, each)
+    budget, *longer = (kind for kind in runs if not kind.startswith("legnet"))
     out = {}
     for rows in ("valid", "test", *ELSEWHERE.get(name, ())):
-        frames = {kind: [_read(folder, rows) for folder in group] for kind, group in found.items()}
+        frames = {kind: [frame.filter(rows=rows) for frame in group] for kind, group in runs.items()}
         first = frames[budget][0]
         for frame in (frame for group in frames.values() for frame in group):
-            if not frame["expression"].equals(first["expression"]):
+            if not frame["row"].equals(first["row"]):
                 raise SystemExit(f"{name}, {rows}: runs were scored on different rows")
         said = {ENSEMBLE: _stack(frames[budget], PARTS[ENSEMBLE])}
         said |= {f"{ENSEMBLE}, {more}": _stack(frames[more], PARTS[ENSEMBLE]) for more in longer}
@@ -88,19 +79,18 @@ def measures(name: str, work: Path, data: Path) -> dict[str, Measure]:
         for recipe, model in LEGNETS.items():
             if f"legnet {recipe}" in frames:
                 said[model] = _stack(frames[f"legnet {recipe}"], "prediction")
-        groups = first["group"].to_numpy() if "group" in first.columns else None
-        out[rows] = Measure(first["expression"].to_numpy(), groups, said)
+        groups = None if first["group"].has_nulls() else first["group"].to_numpy()
+        out[rows] = Measure(_measured(name, rows, data)[first["row"].to_numpy() - 1], groups, said)
     return out
 
 
-def _read(folder: Path, rows: str) -> pl.DataFrame:
-    if rows in ("valid", "test"):
-        return pl.read_parquet(folder / "predictions.parquet").filter(pl.col("split") == rows)
-    return pl.read_parquet(folder / f"elsewhere-{rows}.parquet")
+def _measured(name: str, rows: str, data: Path) -> np.ndarray:
+    file, column = OTHERS[rows][:2] if rows in OTHERS else (TABLES[name][0], "expression")
+    return pl.read_csv(data / file, separator="\t")[column].cast(pl.Float64).to_numpy()
 
 
 def _stack(frames: list[pl.DataFrame], column: str) -> np.ndarray:
-    return np.stack([frame[column].to_numpy() for frame in frames])
+    return np.stack([frame[column].to_numpy() / 1000 for frame in frames])
 
 
 def compare(measure: Measure, first: str, others: list[str]) -> dict[str, tuple[SeedDifference, float]]:
@@ -186,13 +176,12 @@ def main() -> None:
     """Print and draw all that was run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, default=Path("runs/few"))
     asked, panels = parser.parse_args(), {}
     for name, (table, split) in TABLES.items():
-        if not budgets(folders(name, asked.work)):
+        if not (runs := found_runs(name)):
             continue
         print(f"### {TITLES[name]}: `{table} {' '.join(split)}`\n")
-        for rows, measure in measures(name, asked.work, asked.data).items():
+        for rows, measure in measures(name, runs, asked.data).items():
             found = scores(measure)
             print("\n".join(lines(TITLES[rows], measure, found)), flush=True)
             if rows != "valid":
