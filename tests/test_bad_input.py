@@ -646,6 +646,8 @@ SETTINGS = {
     "weight-decay-nan": ({"weight_decay": float("nan")}, "--weight-decay is nan, expected 0 or more"),
     "no-epochs": ({"epochs": 0}, "--epochs is 0, expected 1 or more"),
     "batch-of-1": ({"batch": 1}, "--batch is 1, expected 2 or more"),
+    "negative-shift": ({"shift": -1}, "--shift is -1, expected 0 or more"),
+    "shift-out-of-the-window": ({"shift": 150}, "--shift is 150, expected less than the 150 positions of the window"),
     "ema-of-1": ({"ema": 1.0}, "--ema is 1, expected 0 (none) to below 1, such as 0.999"),
     "seed": ({"seed": -1}, "--seed is -1, expected 0 or more"),
     "organism": (

@@ -82,6 +82,7 @@ def test_a_planted_motif_is_learned():
         {"ema": 0.9},
         {"strands": "both"},
         {"strands": "forward"},
+        {"shift": 2},
         {"stream": 48},
     ],
     ids=str,
@@ -186,6 +187,17 @@ def test_both_strands_show_every_row_twice_and_stream_draws_anew():
     drawn = [np.concatenate([b.rows for b in epoch_batches(Recipe(stream=20), 50, 0, e)]) for e in (0, 1)]
     assert [len(set(rows)) for rows in drawn] == [20, 20]
     assert set(drawn[0]) != set(drawn[1])
+
+
+def test_shifts_are_drawn_anew_for_every_row_and_change_nothing_else():
+    plain, moved = (epoch_batches(Recipe(batch=16, shift=shift), 100, 0, 0) for shift in (0, 2))
+    for field in ("rows", "flipped"):
+        assert all(np.array_equal(getattr(a, field), getattr(b, field)) for a, b in zip(plain, moved, strict=True))
+    assert not np.concatenate([batch.shift for batch in plain]).any()
+    drawn = np.concatenate([batch.shift for batch in moved])
+    assert np.bincount(drawn + 2, minlength=5).min() > 5  # of 20 expected
+    later = np.concatenate([batch.shift for batch in epoch_batches(Recipe(batch=16, shift=2), 100, 0, 1)])
+    assert not np.array_equal(drawn, later)
 
 
 def test_network_input_shows_either_strand_and_the_constant_channels():

@@ -15,7 +15,7 @@ WINDOW = ("construct", "left_flank", "right_flank", "length")
 
 
 def lean_settings(rows: int, share: float = 1.0) -> dict[str, Any]:
-    """Settings of `leanseq train` for so many training rows: a lean LegNet, orthogonal steps, averaged weights.
+    """Settings of `leanseq train` for so many training rows: lean LegNet, orthogonal steps, averaged weights, shifts.
 
     Parameters
     ----------
@@ -33,6 +33,7 @@ def lean_settings(rows: int, share: float = 1.0) -> dict[str, Any]:
         "lr": 6e-3,
         "weight_decay": 0.1,
         "ema": 0.997,
+        "shift": 3,
     }
 
 

@@ -16,6 +16,7 @@ NAMES = {
     "lr": "learning rate (peak)",
     "ema": "weight average, decay (0: none)",
     "clip": "gradient clipping (0: none)",
+    "shift": "random shift, positions (0: none)",
     "stream": "rows drawn an epoch (0: all)",
     "patience": "patience, epochs (0: never stop)",
 }

@@ -47,4 +47,6 @@ def make_job(table: Table, settings: Settings, device: str) -> Job:
         raise InputError(
             f"--stream is {recipe.stream:,}, expected at most the {len(prepared.split.train):,} training rows"
         )
+    if recipe.shift >= (length := prepared.construct.length):
+        raise InputError(f"--shift is {recipe.shift}, expected less than the {length} positions of the window")
     return Job(prepared, model, recipe)

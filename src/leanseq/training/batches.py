@@ -11,10 +11,11 @@ from .recipe import Recipe
 
 
 class Batch(NamedTuple):
-    """Rows of a step and which of them show their other strand."""
+    """Rows of a step, which of them show their other strand, and by how many positions each is moved."""
 
     rows: Int64[np.ndarray, " batch"]
     flipped: Bool[np.ndarray, " batch"]
+    shift: Int64[np.ndarray, " batch"]
 
 
 def epoch_batches(recipe: Recipe, rows: int, seed: int, epoch: int) -> list[Batch]:
@@ -37,5 +38,7 @@ def epoch_batches(recipe: Recipe, rows: int, seed: int, epoch: int) -> list[Batc
         flipped = generator.random(len(order)) < 0.5
     else:
         flipped = np.zeros(len(order), dtype=bool)
+    shift = generator.integers(-recipe.shift, recipe.shift, len(order), endpoint=True)
     steps = recipe.steps_per_epoch(rows)
-    return [Batch(*pair) for pair in zip(np.array_split(order, steps), np.array_split(flipped, steps), strict=True)]
+    parts = (np.array_split(each, steps) for each in (order, flipped, shift))
+    return [Batch(*batch) for batch in zip(*parts, strict=True)]

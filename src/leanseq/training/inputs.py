@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
+
+from ..data.encoding import N
 
 _ONE_HOT = torch.eye(5)[:, :4]
 _COMPLEMENT = torch.tensor([3, 2, 1, 0, 4], dtype=torch.uint8)
@@ -58,6 +60,20 @@ class Examples:
     def take(self, rows: np.ndarray) -> Examples:
         """The chosen rows."""
         return Examples(self.codes[rows], self.expression[rows], self.weight[rows])
+
+
+def shifted(codes: UInt8[Tensor, "n length"], by: Int64[Tensor, " n"]) -> UInt8[Tensor, "n length"]:
+    """Move each row by its own number of positions, to the left if that is positive; what comes in is unknown.
+
+    Examples
+    --------
+    >>> shifted(torch.tensor([[0, 1, 2, 3], [0, 1, 2, 3]], dtype=torch.uint8), torch.tensor([1, -2])).tolist()
+    [[1, 2, 3, 4], [4, 4, 0, 1]]
+    """
+    length = codes.shape[1]
+    places = torch.arange(length, device=codes.device) + by[:, None]
+    moved = codes.gather(1, places.clamp(0, length - 1))
+    return moved.where((places >= 0) & (places < length), torch.full_like(moved, N))
 
 
 def network_input(

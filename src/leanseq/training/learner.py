@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..evaluation.metrics import pearson, spearman
-from .batches import epoch_batches
+from .batches import Batch, epoch_batches
 from .checkpoints import (
     damaged,
     load_checkpoint,
@@ -26,7 +26,7 @@ from .checkpoints import (
     without_prefix,
 )
 from .evaluate import activated_outputs
-from .inputs import Channels, Examples, network_input
+from .inputs import Channels, Examples, network_input, shifted
 from .objectives import Objective
 from .optimizers import make_optimizer
 from .recipe import Recipe
@@ -82,21 +82,22 @@ class Learner:
         """Index of the running epoch."""
         return self.step // self.steps_per_epoch
 
-    def rest_of_epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def rest_of_epoch(self) -> Iterator[Batch]:
         """Batches of the running epoch that are still to come."""
         batches = epoch_batches(self.recipe, self.rows, self.seed, self.epoch)
         yield from batches[self.step % self.steps_per_epoch :]
 
-    def learn(self, rows: np.ndarray, flipped: np.ndarray, lr: float | None = None) -> None:
+    def learn(self, rows: np.ndarray, flipped: np.ndarray, shift: np.ndarray, lr: float | None = None) -> None:
         """Make one step on a batch, at the schedule's learning rate or at `lr`."""
         self.network.train()
         torch.manual_seed(int(np.random.SeedSequence([self.seed, self.step]).generate_state(1, np.uint64)[0] >> 1))
         for group in self.optimizer.param_groups:
             group["lr"] = lr or learning_rate(self.recipe.schedule, self.step, self.steps, self.recipe.lr)
         chosen = torch.from_numpy(rows).to(self.device)
-        shown = network_input(
-            self.codes[chosen], self.channels, torch.from_numpy(flipped).to(self.device), self.integer[chosen]
-        )
+        codes = self.codes[chosen]
+        if self.recipe.shift:
+            codes = shifted(codes, torch.from_numpy(shift).to(self.device))
+        shown = network_input(codes, self.channels, torch.from_numpy(flipped).to(self.device), self.integer[chosen])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
             output = self.forward(shown).float()
         losses = self.objective.loss(output, self.targets[chosen])

@@ -41,6 +41,9 @@ class Recipe:
     strands
         `random`: each row shows one strand an epoch, drawn anew; `both`: each epoch holds both strands of every
         row; `forward`: rows as they are, in prediction too.
+    shift
+        Each row is shown moved by up to so many positions to either side, drawn anew in each epoch (Kelley 2018);
+        positions from beyond the window are unknown. 0 for rows as they are, which is how they are predicted.
     stream
         Rows drawn from the training rows for each epoch; 0 for all of them, every epoch.
     select
@@ -64,6 +67,7 @@ class Recipe:
     clip: float = 1.0
     ema: float = 0.0
     strands: str = "random"
+    shift: int = 0
     stream: int = 0
     select: str = "last"
     patience: int = 0
@@ -74,7 +78,7 @@ class Recipe:
         for name, known in CHOICES.items():
             if (value := getattr(self, name)) not in known:
                 raise InputError(f"--{name} is {value!r}, expected one of {', '.join(known)}")
-        for name, low in {"epochs": 1, "batch": 2, "stream": 0, "patience": 0}.items():
+        for name, low in {"epochs": 1, "batch": 2, "shift": 0, "stream": 0, "patience": 0}.items():
             if (value := getattr(self, name)) < low:
                 raise InputError(f"--{name} is {value}, expected {low} or more")
         for name in ("weight_decay", "clip"):
