@@ -255,6 +255,8 @@ def run_key(settings: Settings, table: str, baselines: str = "quick") -> str:
     network["model"] = "+".join(parse_network(settings.network.model))
     network["set"] = {name: asdict(value) for name, value in options.items()}
     groups["data"]["construct"] = construct_text(construct)
+    if not settings.recipe.shift:  # leaves no trace: no run had any before it could be asked for
+        del groups["recipe"]["shift"]
     decisive = {
         "results": RESULTS,
         "table": table,
