@@ -17,7 +17,7 @@ from leanseq.lab import members, recipe, steady
 from leanseq.lab.fit_page import answer
 from leanseq.lab.fitting import ENSEMBLE, LEGNET, NETWORKS, Trained, assemble
 from leanseq.lab.lines import train_baselines
-from leanseq.lab.members import LENGTHS, Budget, Pilot, best_length, networks_plan, read_pilots
+from leanseq.lab.members import LENGTHS, LONG, Budget, Pilot, best_length, networks_plan, read_pilots
 from leanseq.lab.recipe import narrow
 from leanseq.lab.record import claim
 from leanseq.lab.stack import held_out, stack
@@ -89,26 +89,40 @@ def test_more_time_buys_more_networks_never_fewer():
     pilots = {length: Pilot(0.5, 100 * length) for length in LENGTHS}
     for length in LENGTHS:
         counts = [
-            len(Budget(seconds, 100.0, 2).members(length, pilots)) for seconds in (200.0, 400.0, 800.0, 1600.0, 1e6)
+            len(Budget(seconds, 100.0, 2, True).members(length, pilots))
+            for seconds in (200.0, 400.0, 800.0, 1600.0, 1e6)
         ]
         assert counts == sorted(counts)
         assert counts[-1] == members.MOST
-    assert Budget(60.0, 100.0, 2).lengths == (0.25, 0.5)
-    assert Budget(-5.0, 100.0, 2).lengths == (0,)
-    alone, two = (Budget(400.0, 100.0, processes).members(1.0, pilots) for processes in (1, 2))
+    assert Budget(60.0, 100.0, 2, True).lengths == (0.25, 0.5)
+    assert Budget(-5.0, 100.0, 2, True).lengths == (0,)
+    alone, two = (Budget(400.0, 100.0, processes, True).members(1.0, pilots) for processes in (1, 2))
     assert len(alone) < len(two)
 
 
 def test_measured_pilots_decide_how_many_networks_follow_and_time_is_kept_for_the_evaluation():
-    budget = Budget(400.0, 100.0, 2)
+    budget = Budget(400.0, 100.0, 2, True)
     slow, quick = ({1.0: Pilot(0.5, seconds), 0.5: Pilot(0.4, seconds / 2)} for seconds in (190.0, 90.0))
     assert budget.members(1.0, slow) == (1.0,) * 3  # 190 s are left of 380
     assert budget.members(1.0, quick) == (1.0,) * 7
-    assert Budget(399.0, 100.0, 2).members(1.0, slow) == (1.0, 0.99, 0.99)
-    assert Budget(300.0, 100.0, 2).members(1.0, slow) == (1.0, 0.5, 0.5)
-    assert Budget(220.0, 100.0, 2).members(1.0, slow) == (1.0,)
+    assert Budget(399.0, 100.0, 2, True).members(1.0, slow) == (1.0, 0.99, 0.99)
+    assert Budget(300.0, 100.0, 2, True).members(1.0, slow) == (1.0, 0.5, 0.5)
+    assert Budget(220.0, 100.0, 2, True).members(1.0, slow) == (1.0,)
     assert best_length(slow) == 1.0
     assert best_length({**slow, 0.25: Pilot(0.6, 1.0)}) == 0.25
+
+
+def test_exact_values_are_learned_for_long_and_nothing_is_tried():
+    budget = Budget(800.0, 100.0, 2, False)
+    assert budget.lengths == (LONG,)
+    long = LONG * 100.0 / 0.95  # of the time for one
+    assert Budget(1.01 * long, 100.0, 2, False).members(LONG, {}) == (LONG,) * 2
+    assert Budget(2.01 * long, 100.0, 2, False).members(LONG, {}) == (LONG,) * 4
+    assert Budget(1.51 * long, 100.0, 2, False).members(LONG, {})[:3] == (LONG, LONG, pytest.approx(LONG / 2, abs=0.03))
+    (short,) = Budget(100.0, 100.0, 2, False).lengths
+    assert short == 0.95
+    assert Budget(100.0, 100.0, 2, False).members(short, {}) == (short,) * 2
+    assert len(Budget(1e6, 100.0, 2, False).members(LONG, {})) == members.MOST
 
 
 def test_networks_of_a_larger_ensemble_are_those_of_a_smaller_one_and_more(table, data):
@@ -251,6 +265,7 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
     record = json.loads((place / "out" / "fit.json").read_text())
     assert record["command"] == "leanseq fit toy.tsv --budget 9h --valid 80 --test 60"
     assert record["members"] == len(record["epochs"]) == 2
+    assert record["epochs"] == [4, 4]  # long ones: the values are exact
     assert record["values"] == "as measured"
     shown = place / "shown.tsv"
     pl.DataFrame({"sequence": sequences[:3]}).write_csv(shown, separator="\t")
@@ -276,6 +291,7 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
         assert call(*words, "--seed", 5) == 0
     other = json.loads((place / "out" / "fit.json").read_text())
     assert other["values"] == "steadied"
+    assert max(other["epochs"]) <= 3  # one of the lengths that were tried
     assert not set(other["runs"]) & set(record["runs"])
     runs = [json.loads((place / "s" / key / "run.json").read_text()) for key in other["runs"]]
     assert all("out/steadied.parquet" in run["command"] for run in runs)

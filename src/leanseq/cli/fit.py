@@ -67,6 +67,7 @@ def fit(
     from ..lab.members import best_length, budget_of, legnet_plan, load_networks, networks_plan, read_pilots
     from ..lab.recipe import narrow
     from ..lab.record import begin, claim, counted, enough, finish
+    from ..lab.steady import explained, noisy
     from ..lab.subsets import TABLE, keep, with_split
     from ..runs.folder import check_writable
     from ..runs.prepare import describe, prepare
@@ -96,9 +97,10 @@ def fit(
     rows = keep(split, folder / TABLE)
     baselines = train_baselines(rows, prepared, folder, say)
     left = seconds - sum(each.seconds for each in baselines.values())
-    steadied = _steadied(rows, prepared, baselines[TREES], folder, left, layout.processes)
+    share = explained(baselines[TREES].model)
+    steadied = _steadied(rows, prepared, baselines[TREES], folder, left, layout.processes) if noisy(share) else None
     shown, left = (steadied.table, left - steadied.estimate) if steadied else (rows, left)
-    paid = budget_of(shown, data, left, layout, store, folder)
+    paid = budget_of(shown, data, left, layout, store, folder, noisy=noisy(share))
     placed = Workers(*layout)
     lengths, plans, tried = sorted(paid.lengths, reverse=True), [], {}  # the longest begins first
     if len(lengths) > 1:
@@ -128,15 +130,12 @@ def fit(
 def _steadied(
     rows: Table, prepared: Prepared, trees: Trained, folder: Path, seconds: float, threads: int
 ) -> Steadied | None:
-    """Steady values that may be noisy, if the time allows it; None where networks learn them as measured."""
-    from ..lab.steady import FOLDS, TIME, cost, explained, noisy, steady
+    """Steady noisy values if the time allows it; None where networks learn them as measured."""
+    from ..lab.steady import FOLDS, TIME, cost, explained, steady
     from ..report.words import duration
     from .progress import follow, say
 
-    share = explained(trees.model)
-    if not noisy(share):
-        return None
-    told = f"{'values':<22}may be noisy: trees explain {share:.0%} of their variance"
+    told = f"{'values':<22}may be noisy: trees explain {explained(trees.model):.0%} of their variance"
     expected = cost(trees, threads)
     if expected > TIME * seconds:
         say(

@@ -1,8 +1,8 @@
 """The networks of an ensemble: one recipe, a seed each, trained as studies so that they can be stopped and resumed.
 
 How long to train depends on the noise of the table: noisy values are learned by heart where exact ones are still being
-learned. So the first seed is trained for several lengths, validation rows choose the one that is best together with the
-baselines, and the other seeds follow.
+learned. So where values may be noisy, the first seed is trained for several lengths, validation rows choose the one
+that is best together with the baselines, and the other seeds follow. Other values are learned for long.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ from .stack import held_out
 
 PACE = "pace.json"
 LENGTHS = (0.25, 0.5, 1.0)
-"""Shares of the recipe's epochs that are tried."""
+"""Shares of the recipe's epochs that are tried where values may be noisy."""
+LONG = 1.5
+"""Share of the recipe's epochs for other values: little of them is noise to be learned by heart."""
 MOST = 16
 """Networks beyond which another one changes nothing that can be measured."""
 LEGNET_SETTINGS: dict[str, Any] = {"model": "legnet-optimized", "size": "full", "epochs": 8}
@@ -70,29 +72,42 @@ class Budget:
         Seconds of one network as long as the recipe asks, estimated.
     processes
         Networks that train at the same time.
+    noisy
+        Whether values may be noisy, so that the length has to be found out.
 
     Examples
     --------
-    >>> rich, poor = Budget(900.0, 250.0, 2), Budget(20.0, 250.0, 2)
+    >>> rich, poor = Budget(900.0, 250.0, 2, True), Budget(20.0, 250.0, 2, True)
     >>> rich.lengths, poor.lengths
     ((0.25, 0.5, 1.0), (0.076,))
     >>> pilots = {1.0: Pilot(0.9, 260.0), 0.5: Pilot(0.91, 130.0), 0.25: Pilot(0.8, 65.0)}
     >>> rich.members(0.5, pilots), poor.members(0.076, {})
     ((0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.29, 0.29), (0.076, 0.076))
+    >>> Budget(900.0, 250.0, 2, False).members(1.5, {})
+    (1.5, 1.5, 1.5, 1.5, 0.42, 0.42)
     """
 
     seconds: float
     run: float
     processes: int
+    noisy: bool
 
     @property
     def lengths(self) -> tuple[float, ...]:
         """Lengths to try: those that fit into the time, or the one that just does."""
-        most = self.seconds * (1 - RESERVE) / self.run
-        return tuple(each for each in LENGTHS if each <= most) or (round(max(0.0, most), 4),)
+        most = self._time / self.run
+        return tuple(each for each in self._wanted if each <= most) or (round(max(0.0, most), 4),)
+
+    @property
+    def _wanted(self) -> tuple[float, ...]:
+        return LENGTHS if self.noisy else (LONG,)
+
+    @property
+    def _time(self) -> float:
+        return self.seconds * (1 - RESERVE)
 
     def members(self, length: float, pilots: Mapping[float, Pilot]) -> tuple[float, ...]:
-        """Lengths of the networks to have: the pilot of a length, and as many more as the time that is left pays for.
+        """Lengths of the networks to have: a pilot of that length, and as many as the time that is left pays for.
 
         Time that is enough for a quarter of a network is filled with shorter ones.
 
@@ -103,16 +118,19 @@ class Budget:
         pilots
             What was measured of every length; nothing if there was only one to try.
         """
-        if not pilots:
+        if length not in self._wanted:
             return (length,) * self.processes
         spent = _side_by_side([each.seconds for each in pilots.values()], self.processes)
-        rounds = max(0.0, (self.seconds * (1 - RESERVE) - spent) / pilots[length].seconds)
-        whole = (length,) * (1 + self.processes * int(rounds))
+        one = pilots[length].seconds if pilots else length * self.run
+        rounds = max(0.0, (self._time - spent) / one)
+        whole = (length,) * (bool(pilots) + self.processes * int(rounds))
         shorter = (round(length * (rounds % 1), 2),) * self.processes if rounds % 1 >= LEAST else ()
         return (*whole, *shorter)[:MOST]
 
 
-def budget_of(table: Table, data: DataSettings, seconds: float, layout: Layout, store: Path, folder: Path) -> Budget:
+def budget_of(
+    table: Table, data: DataSettings, seconds: float, layout: Layout, store: Path, folder: Path, *, noisy: bool
+) -> Budget:
     """Measure a few steps, or take the measurement that the folder keeps: the same command has the same networks.
 
     Parameters
@@ -127,13 +145,15 @@ def budget_of(table: Table, data: DataSettings, seconds: float, layout: Layout, 
         Where measured speeds are kept.
     folder
         Of the fit.
+    noisy
+        Whether values may be noisy.
     """
     identity = {"table": fingerprint(table), "layout": list(layout)}
     if (run := kept_number(folder / PACE, identity)) is None:
         one = networks_plan(table, data, [(1.0, 0)])
         run = next(iter(estimate(one, list(one.units), store, layout.threads).values())).run
         keep_number(folder / PACE, identity, run)
-    return Budget(seconds, run, layout.processes)
+    return Budget(seconds, run, layout.processes, noisy)
 
 
 def networks_plan(table: Table, data: DataSettings, networks: Sequence[tuple[float, int]]) -> Plan:
