@@ -85,44 +85,46 @@ def test_the_window_is_the_longest_row_unless_it_is_set(place):
     assert narrow(table, DataSettings(length=90)).length == 90
 
 
+def pilots_of(*lengths, seconds=100.0, best=1.0):
+    """Pilots of a network that takes so many seconds at length 1."""
+    return [Pilot(each, 0.5 if each == best else 0.4, seconds * each) for each in lengths]
+
+
 def test_more_time_buys_more_networks_never_fewer():
-    pilots = {length: Pilot(0.5, 100 * length) for length in LENGTHS}
-    for length in LENGTHS:
-        counts = [
-            len(Budget(seconds, 100.0, 2, True).members(length, pilots))
-            for seconds in (200.0, 400.0, 800.0, 1600.0, 1e6)
-        ]
+    for best in LENGTHS:
+        budgets = (Budget(seconds, 100.0, 2, True) for seconds in (200.0, 400.0, 800.0, 1600.0, 1e6))
+        counts = [len(budget.members(pilots_of(*LENGTHS, best=best))) for budget in budgets]
         assert counts == sorted(counts)
         assert counts[-1] == members.MOST
-    assert Budget(60.0, 100.0, 2, True).lengths == (0.25, 0.5)
-    assert Budget(-5.0, 100.0, 2, True).lengths == (0,)
-    alone, two = (Budget(400.0, 100.0, processes, True).members(1.0, pilots) for processes in (1, 2))
+    assert Budget(60.0, 100.0, 2, True).first == ((0.5, 0), (0.25, 0))
+    assert Budget(50.0, 100.0, 2, True).first == ((0.475, 0), (0.475, 1))  # one length fits: no choice, all of the time
+    assert Budget(-5.0, 100.0, 2, True).first == ((0.0, 0), (0.0, 1))
+    assert Budget(-5.0, 100.0, 2, True).members([Pilot(0.0, 0.5, 9.0)] * 2) == (0.0, 0.0)
+    alone, two = (Budget(400.0, 100.0, processes, True).members(pilots_of(*LENGTHS)) for processes in (1, 2))
     assert len(alone) < len(two)
 
 
 def test_measured_pilots_decide_how_many_networks_follow_and_time_is_kept_for_the_evaluation():
     budget = Budget(400.0, 100.0, 2, True)
-    slow, quick = ({1.0: Pilot(0.5, seconds), 0.5: Pilot(0.4, seconds / 2)} for seconds in (190.0, 90.0))
-    assert budget.members(1.0, slow) == (1.0,) * 3  # 190 s are left of 380
-    assert budget.members(1.0, quick) == (1.0,) * 7
-    assert Budget(399.0, 100.0, 2, True).members(1.0, slow) == (1.0, 0.99, 0.99)
-    assert Budget(300.0, 100.0, 2, True).members(1.0, slow) == (1.0, 0.5, 0.5)
-    assert Budget(220.0, 100.0, 2, True).members(1.0, slow) == (1.0,)
+    slow, quick = (pilots_of(1.0, 0.5, seconds=seconds) for seconds in (190.0, 90.0))
+    assert budget.members(slow) == (1.0,) * 3  # 190 s are left of 380
+    assert budget.members(quick) == (1.0,) * 7
+    assert Budget(399.0, 100.0, 2, True).members(slow) == (1.0, 0.99, 0.99)
+    assert Budget(300.0, 100.0, 2, True).members(slow) == (1.0, 0.5, 0.5)
+    assert Budget(220.0, 100.0, 2, True).members(slow) == (1.0,)
     assert best_length(slow) == 1.0
-    assert best_length({**slow, 0.25: Pilot(0.6, 1.0)}) == 0.25
+    assert best_length([*slow, Pilot(0.25, 0.6, 1.0)]) == 0.25
 
 
-def test_exact_values_are_learned_for_long_and_nothing_is_tried():
-    budget = Budget(800.0, 100.0, 2, False)
-    assert budget.lengths == (LONG,)
-    long = LONG * 100.0 / 0.95  # of the time for one
-    assert Budget(1.01 * long, 100.0, 2, False).members(LONG, {}) == (LONG,) * 2
-    assert Budget(2.01 * long, 100.0, 2, False).members(LONG, {}) == (LONG,) * 4
-    assert Budget(1.51 * long, 100.0, 2, False).members(LONG, {})[:3] == (LONG, LONG, pytest.approx(LONG / 2, abs=0.03))
-    (short,) = Budget(100.0, 100.0, 2, False).lengths
-    assert short == 0.95
-    assert Budget(100.0, 100.0, 2, False).members(short, {}) == (short,) * 2
-    assert len(Budget(1e6, 100.0, 2, False).members(LONG, {})) == members.MOST
+def test_exact_values_are_learned_for_long_and_no_length_is_looked_for():
+    assert Budget(800.0, 100.0, 2, False).first == ((LONG, 0), (LONG, 1))
+    assert Budget(100.0, 100.0, 2, False).first == ((0.95, 0), (0.95, 1))
+    pilots, one = pilots_of(LONG, LONG), LONG * 100 / 0.95  # seconds of the budget for one
+    counts = [Budget(times * one, 100.0, 2, False).members(pilots) for times in (1.01, 1.51, 2.01, 1e3)]
+    assert counts[0] == (LONG,) * 2
+    assert counts[1] == (LONG, LONG, 0.76, 0.76)
+    assert counts[2] == (LONG,) * 4
+    assert counts[3] == (LONG,) * members.MOST
 
 
 def test_networks_of_a_larger_ensemble_are_those_of_a_smaller_one_and_more(table, data):
@@ -158,7 +160,7 @@ def test_the_length_is_the_one_that_is_best_together_with_the_baselines(table, p
         frame.write_parquet(tmp_path / unit.key / "predictions.parquet")
         (tmp_path / unit.key / "run.json").write_text('{"seconds": 7.5}')
     pilots = read_pilots(plan, list(said), tmp_path, prepared, baselines)
-    assert [each.seconds for each in pilots.values()] == [7.5, 7.5]
+    assert [(each.length, each.seconds) for each in pilots] == [(1.0, 7.5), (0.5, 7.5)]
     assert best_length(pilots) == 0.5
     alone = read_pilots(plan, list(said), tmp_path, prepared, {})
     assert best_length(alone) == 1.0

@@ -64,7 +64,7 @@ def fit(
     from ..lab.fit_page import write_fit
     from ..lab.fitting import LEGNET, assemble
     from ..lab.lines import train_baselines
-    from ..lab.members import best_length, budget_of, legnet_plan, load_networks, networks_plan, read_pilots
+    from ..lab.members import budget_of, legnet_plan, load_networks, networks_plan, read_pilots
     from ..lab.recipe import narrow
     from ..lab.record import begin, claim, counted, enough, finish
     from ..lab.steady import explained, noisy
@@ -102,17 +102,13 @@ def fit(
     shown, left = (steadied.table, left - steadied.estimate) if steadied else (rows, left)
     paid = budget_of(shown, data, left, layout, store, folder, noisy=noisy(share))
     placed = Workers(*layout)
-    lengths, plans, tried = sorted(paid.lengths, reverse=True), [], {}  # the longest begins first
-    if len(lengths) > 1:
-        pilots = networks_plan(shown, data, [(each, seed) for each in lengths])
-        plans.append(pilots)
-        carry_out(pilots, store, placed, retry=retry, name="pilots")
-        tried = read_pilots(pilots, lengths, store, prepared, baselines)
-    members = paid.members(best_length(tried) if tried else lengths[0], tried)
+    pilots = networks_plan(shown, data, [(length, seed + i) for length, i in paid.first])
+    carry_out(pilots, store, placed, retry=retry, name="pilots")
+    members = paid.members(read_pilots(pilots, [length for length, _ in paid.first], store, prepared, baselines))
     planned = networks_plan(shown, data, [(each, seed + i) for i, each in enumerate(members)])
     say(f"{'networks':<22}{counted(unit.settings.recipe.epochs for unit in planned.units)}")
     carry_out(planned, store, placed, retry=retry, name="fit")
-    networks = load_networks([planned, *plans], store)
+    networks = load_networks([planned, pilots], store)
     lines = baselines
     if legnet:
         plain = legnet_plan(rows, data, seed)

@@ -49,13 +49,14 @@ RESERVE = 0.05
 
 
 class Pilot(NamedTuple):
-    """A network that was trained to find out how long to train, and the seconds that it took from start to end.
+    """A network that is trained first: its length (share of the recipe's epochs), and the seconds from start to end.
 
     `r` is that of the network and the baselines together on validation rows, each with weights fitted on others: a
     network that learned more by heart is worse alone, and may yet know more of what the baselines do not. -1 where all
     rows are said to be the same.
     """
 
+    length: float
     r: float
     seconds: float
 
@@ -78,13 +79,13 @@ class Budget:
     Examples
     --------
     >>> rich, poor = Budget(900.0, 250.0, 2, True), Budget(20.0, 250.0, 2, True)
-    >>> rich.lengths, poor.lengths
-    ((0.25, 0.5, 1.0), (0.076,))
-    >>> pilots = {1.0: Pilot(0.9, 260.0), 0.5: Pilot(0.91, 130.0), 0.25: Pilot(0.8, 65.0)}
-    >>> rich.members(0.5, pilots), poor.members(0.076, {})
-    ((0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.29, 0.29), (0.076, 0.076))
-    >>> Budget(900.0, 250.0, 2, False).members(1.5, {})
-    (1.5, 1.5, 1.5, 1.5, 0.42, 0.42)
+    >>> rich.first, poor.first
+    (((1.0, 0), (0.5, 0), (0.25, 0)), ((0.076, 0), (0.076, 1)))
+    >>> rich.members([Pilot(1.0, 0.9, 260.0), Pilot(0.5, 0.91, 130.0), Pilot(0.25, 0.8, 65.0)])
+    (0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.29, 0.29)
+    >>> exact = Budget(900.0, 250.0, 2, False)
+    >>> exact.first, exact.members([Pilot(1.5, 0.9, 370.0), Pilot(1.5, 0.9, 380.0)])
+    (((1.5, 0), (1.5, 1)), (1.5, 1.5, 1.5, 1.5, 0.4, 0.4))
     """
 
     seconds: float
@@ -93,37 +94,38 @@ class Budget:
     noisy: bool
 
     @property
-    def lengths(self) -> tuple[float, ...]:
-        """Lengths to try: those that fit into the time, or the one that just does."""
-        most = self._time / self.run
-        return tuple(each for each in self._wanted if each <= most) or (round(max(0.0, most), 4),)
+    def first(self) -> tuple[tuple[float, int], ...]:
+        """Length of each network that is trained first, the longest before others, and what to add to its seed.
 
-    @property
-    def _wanted(self) -> tuple[float, ...]:
-        return LENGTHS if self.noisy else (LONG,)
+        One of each length that fits into the time, to see which is best; or one for each process where that is known,
+        or where there is only time for shorter ones.
+        """
+        most = self._time / self.run
+        tried = [each for each in sorted(LENGTHS, reverse=True) if each <= most] if self.noisy else []
+        if len(tried) > 1:
+            return tuple((each, 0) for each in tried)
+        longest = max(LENGTHS) if self.noisy else LONG
+        return tuple((min(longest, round(max(0.0, most), 4)), i) for i in range(self.processes))
 
     @property
     def _time(self) -> float:
         return self.seconds * (1 - RESERVE)
 
-    def members(self, length: float, pilots: Mapping[float, Pilot]) -> tuple[float, ...]:
-        """Lengths of the networks to have: a pilot of that length, and as many as the time that is left pays for.
+    def members(self, pilots: Sequence[Pilot]) -> tuple[float, ...]:
+        """Lengths of the networks to have: pilots of the best length, and as many as the time that is left pays for.
 
         Time that is enough for a quarter of a network is filled with shorter ones.
 
         Parameters
         ----------
-        length
-            One of `lengths`.
         pilots
-            What was measured of every length; nothing if there was only one to try.
+            What was measured of the `first` networks.
         """
-        if length not in self._wanted:
-            return (length,) * self.processes
-        spent = _side_by_side([each.seconds for each in pilots.values()], self.processes)
-        one = pilots[length].seconds if pilots else length * self.run
-        rounds = max(0.0, (self._time - spent) / one)
-        whole = (length,) * (bool(pilots) + self.processes * int(rounds))
+        length = best_length(pilots)
+        alike = [each.seconds for each in pilots if each.length == length]
+        spent = _side_by_side([each.seconds for each in pilots], self.processes)
+        rounds = max(0.0, (self._time - spent) / (sum(alike) / len(alike)))
+        whole = (length,) * (len(alike) + self.processes * int(rounds))
         shorter = (round(length * (rounds % 1), 2),) * self.processes if rounds % 1 >= LEAST else ()
         return (*whole, *shorter)[:MOST]
 
@@ -200,8 +202,8 @@ def _training_rows(table: Table) -> int:
 
 def read_pilots(
     plan: Plan, lengths: Sequence[float], store: Path, prepared: Prepared, baselines: Mapping[str, Trained]
-) -> dict[float, Pilot]:
-    """What finished pilots are worth, by their length.
+) -> list[Pilot]:
+    """What finished pilots are worth.
 
     Parameters
     ----------
@@ -212,7 +214,7 @@ def read_pilots(
     baselines
         Trained; those in `STACKED` are added up with each pilot, as they will be in the ensemble.
     """
-    out, others = {}, None
+    out, others = [], None
     for unit, length in zip(plan.units, lengths, strict=True):
         frame = pl.read_parquet(store / unit.key / PREDICTIONS).filter(pl.col("split") == "valid")
         rows = frame["row"].to_numpy() - 1
@@ -222,13 +224,14 @@ def read_pilots(
         measured = frame["expression"].to_numpy()
         said = held_out(np.stack([frame["prediction"].to_numpy(), *others]), measured, prepared.groups[rows])
         r = float(np.nan_to_num(pearson(measured, said), nan=-1.0))
-        out[length] = Pilot(r, float(json.loads((store / unit.key / RUN).read_text(encoding="utf-8"))["seconds"]))
+        seconds = float(json.loads((store / unit.key / RUN).read_text(encoding="utf-8"))["seconds"])
+        out.append(Pilot(length, r, seconds))
     return out
 
 
-def best_length(pilots: Mapping[float, Pilot]) -> float:
+def best_length(pilots: Sequence[Pilot]) -> float:
     """The length whose pilot, with the baselines, predicts the validation rows best."""
-    return max(pilots, key=lambda length: pilots[length].r)
+    return max(pilots, key=lambda pilot: pilot.r).length
 
 
 def load_networks(plans: Sequence[Plan], store: Path) -> dict[int, list[Trained]]:
