@@ -16,7 +16,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
-from few import ELSEWHERE, OTHERS, RESULTS, TABLES, kept
+from few import ELSEWHERE, KEPT, OTHERS, RESULTS, TABLES, kept
 from show import OURS, REFERENCE, STYLE
 
 from leanseq.evaluation.bootstrap import Interval
@@ -178,7 +178,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     asked, panels = parser.parse_args(), {}
     for name, (table, split) in TABLES.items():
-        if not (runs := found_runs(name)):
+        runs = found_runs(name)
+        if all(kind.startswith("legnet") for kind in runs):  # no fit to compare with
             continue
         print(f"### {TITLES[name]}: `{table} {' '.join(split)}`\n")
         for rows, measure in measures(name, runs, asked.data).items():
@@ -186,6 +187,8 @@ def main() -> None:
             print("\n".join(lines(TITLES[rows], measure, found)), flush=True)
             if rows != "valid":
                 panels[TITLES[name] if rows == "test" else TITLES[rows]] = found
+    if not panels:
+        raise SystemExit(f"{KEPT}: holds no predictions of a fit; run few.py first")
     draw(panels, RESULTS.with_suffix(".svg"))
 
 
