@@ -42,7 +42,7 @@ MOST = 16
 """Networks beyond which another one changes nothing that can be measured."""
 LEGNET_SETTINGS: dict[str, Any] = {"model": "legnet-optimized", "size": "full", "epochs": 8}
 """Of `leanseq train`, for the plain network that a fit may be compared with."""
-LEAST = 0.25
+LEAST = 0.5
 """Share of a length below which a network is too short to fill time with."""
 RESERVE = 0.05
 """Share of the time for the networks that is kept for starting them, weighing them and the evaluation."""
@@ -85,7 +85,7 @@ class Budget:
     (0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.29, 0.29)
     >>> exact = Budget(900.0, 250.0, 2, False)
     >>> exact.first, exact.members([Pilot(1.5, 0.9, 370.0), Pilot(1.5, 0.9, 380.0)])
-    (((1.5, 0), (1.5, 1)), (1.5, 1.5, 1.5, 1.5, 0.4, 0.4))
+    (((1.5, 0), (1.5, 1)), (1.5, 1.5, 1.5, 1.5))
     """
 
     seconds: float
@@ -114,7 +114,7 @@ class Budget:
     def members(self, pilots: Sequence[Pilot]) -> tuple[float, ...]:
         """Lengths of the networks to have: pilots of the best length, and as many as the time that is left pays for.
 
-        Time that is enough for a quarter of a network is filled with shorter ones.
+        Time that is enough for half of a network is filled with shorter ones: those of a third got no weight.
 
         Parameters
         ----------
