@@ -17,8 +17,8 @@ from leanseq.lab import members, recipe, steady
 from leanseq.lab.fit_page import answer
 from leanseq.lab.fitting import ENSEMBLE, LEGNET, NETWORKS, Trained, assemble
 from leanseq.lab.lines import train_baselines
-from leanseq.lab.members import LENGTHS, LONG, Budget, Pilot, best_length, networks_plan, read_pilots
-from leanseq.lab.recipe import narrow
+from leanseq.lab.members import Budget, networks_plan, seconds_of
+from leanseq.lab.recipe import best_share, narrow
 from leanseq.lab.record import claim
 from leanseq.lab.stack import held_out, stack
 from leanseq.lab.subsets import TABLE, keep, with_split
@@ -85,58 +85,54 @@ def test_the_window_is_the_longest_row_unless_it_is_set(place):
     assert narrow(table, DataSettings(length=90)).length == 90
 
 
-def pilots_of(*lengths, seconds=100.0, best=1.0):
-    """Pilots of a network that takes so many seconds at length 1."""
-    return [Pilot(each, 0.5 if each == best else 0.4, seconds * each) for each in lengths]
-
-
 def test_more_time_buys_more_networks_never_fewer():
-    for best in LENGTHS:
-        budgets = (Budget(seconds, 100.0, 2, True) for seconds in (200.0, 400.0, 800.0, 1600.0, 1e6))
-        counts = [len(budget.members(pilots_of(*LENGTHS, best=best))) for budget in budgets]
-        assert counts == sorted(counts)
-        assert counts[-1] == members.MOST
-    assert Budget(60.0, 100.0, 2, True).first == ((0.5, 0), (0.25, 0))
-    assert Budget(50.0, 100.0, 2, True).first == ((0.475, 0), (0.475, 1))  # one length fits: no choice, all of the time
-    assert Budget(-5.0, 100.0, 2, True).first == ((0.0, 0), (0.0, 1))
-    assert Budget(-5.0, 100.0, 2, True).members([Pilot(0.0, 0.5, 9.0)] * 2) == (0.0, 0.0)
-    alone, two = (Budget(400.0, 100.0, processes, True).members(pilots_of(*LENGTHS)) for processes in (1, 2))
-    assert len(alone) < len(two)
+    budgets = [Budget(seconds, 100.0, 2, 1.5) for seconds in (200.0, 400.0, 800.0, 1600.0, 1e6)]
+    counts = [len(budget.members([150.0, 150.0])) for budget in budgets]
+    assert counts == sorted(counts)
+    assert counts[-1] == members.MOST
+    alone, two = (Budget(800.0, 100.0, processes, 1.0) for processes in (1, 2))
+    assert len(alone.members([100.0])) < len(two.members([100.0, 100.0]))
 
 
-def test_measured_pilots_decide_how_many_networks_follow_and_time_is_kept_for_the_evaluation():
-    budget = Budget(400.0, 100.0, 2, True)
-    slow, quick = (pilots_of(1.0, 0.5, seconds=seconds) for seconds in (190.0, 90.0))
-    assert budget.members(slow) == (1.0,) * 3  # 190 s are left of 380
-    assert budget.members(quick) == (1.0,) * 7
-    assert Budget(399.0, 100.0, 2, True).members(slow) == (1.0, 0.99, 0.99)
-    assert Budget(300.0, 100.0, 2, True).members(slow) == (1.0, 0.5, 0.5)
-    assert Budget(220.0, 100.0, 2, True).members(slow) == (1.0,)
-    assert best_length(slow) == 1.0
-    assert best_length([*slow, Pilot(0.25, 0.6, 1.0)]) == 0.25
+def test_networks_are_as_long_as_there_is_time_and_no_longer_than_is_best():
+    assert [Budget(800.0, 100.0, 2, share).first for share in (0.5, 1.5)] == [(0.5, 0.5), (1.5, 1.5)]
+    assert Budget(50.0, 100.0, 2, 1.0).first == (0.475, 0.475)
+    assert Budget(-5.0, 100.0, 2, 1.0).first == (0.0, 0.0)
+    assert Budget(-5.0, 100.0, 2, 1.0).members([9.0, 9.0]) == (0.0, 0.0)
 
 
-def test_exact_values_are_learned_for_long_and_no_length_is_looked_for():
-    assert Budget(800.0, 100.0, 2, False).first == ((LONG, 0), (LONG, 1))
-    assert Budget(100.0, 100.0, 2, False).first == ((0.95, 0), (0.95, 1))
-    pilots, one = pilots_of(LONG, LONG), LONG * 100 / 0.95  # seconds of the budget for one
-    counts = [Budget(times * one, 100.0, 2, False).members(pilots) for times in (1.01, 1.51, 2.01, 1e3)]
-    assert counts[0] == (LONG,) * 2
-    assert counts[1] == (LONG, LONG, 0.76, 0.76)
-    assert counts[2] == (LONG,) * 4
-    assert counts[3] == (LONG,) * members.MOST
+def test_seconds_of_the_first_decide_how_many_networks_follow_and_time_is_kept_for_the_evaluation():
+    one = 100.0 / (1 - members.RESERVE)  # seconds of the budget for one
+    counts = {times: Budget(times * one, 100.0, 2, 1.0).members([90.0, 100.0]) for times in (1.01, 1.49, 1.52, 2.01)}
+    assert counts[1.01] == counts[1.49] == (1.0,) * 2
+    assert counts[1.52] == (1.0, 1.0, 0.52, 0.52)
+    assert counts[2.01] == (1.0,) * 4
+    assert Budget(2.01 * one, 100.0, 2, 1.0).members([190.0, 190.0]) == (1.0,) * 2
+
+
+def test_noisy_values_are_learned_for_fewer_epochs():
+    epochs = {noisy: [recipe.epochs(n) * best_share(n, noisy=noisy) for n in (2560, 10240)] for noisy in (True, False)}
+    assert epochs == {True: [12.0, 12.0], False: [42.0, 21.0]}
 
 
 def test_networks_of_a_larger_ensemble_are_those_of_a_smaller_one_and_more(table, data):
     few, many = (networks_plan(table, data, [(0.5, 3 + i) for i in range(count)]) for count in (2, 4))
     assert [unit.key for unit in many.units][:2] == [unit.key for unit in few.units]
     assert len({unit.key for unit in many.units}) == 4
-    pilots = networks_plan(table, data, [(length, 3) for length in (1.0, 0.5, 0.25)])
-    epochs = [unit.settings.recipe.epochs for unit in pilots.units]
+    mixed = networks_plan(table, data, [(share, 3) for share in (1.0, 0.5, 0.25)])
+    epochs = [unit.settings.recipe.epochs for unit in mixed.units]
     assert epochs == sorted(epochs, reverse=True)
-    assert [case.label for case in pilots.cases] == [f"{each} epochs" for each in epochs]
-    assert few.units[0].key == pilots.units[1].key
-    assert all(unit.settings.data.length == 70 for unit in pilots.units)
+    assert [case.label for case in mixed.cases] == [f"{each} epochs" for each in epochs]
+    assert few.units[0].key == mixed.units[1].key
+    assert all(unit.settings.data.length == 70 for unit in mixed.units)
+
+
+def test_seconds_are_those_from_start_to_end(table, data, tmp_path):
+    plan = networks_plan(table, data, [(0.5, 0), (0.5, 1)])
+    for unit, seconds in zip(plan.units, (7.5, 8.5), strict=True):
+        (tmp_path / unit.key).mkdir()
+        (tmp_path / unit.key / "run.json").write_text(json.dumps({"seconds": seconds}))
+    assert seconds_of(plan, tmp_path) == [7.5, 8.5]
 
 
 @pytest.fixture(scope="module")
@@ -145,25 +141,6 @@ def baselines(table, place, data):
     found = train_baselines(table, prepare(read_table(place / "toy.tsv"), data), place / "kept", told.append)
     assert [line.split("  ")[0] for line in told] == ["boosted trees", "k-mer ridge", "GC content"]
     return found
-
-
-def test_the_length_is_the_one_that_is_best_together_with_the_baselines(table, place, data, baselines, tmp_path):
-    prepared = prepare(read_table(place / "toy.tsv"), data)
-    rows = prepared.split.valid
-    measured, trees = prepared.examples.expression[rows], baselines[TREES].model.predict(prepared.examples.codes[rows])
-    said = {1.0: trees + 0.3 * (trees - measured), 0.5: measured - trees}
-    assert pearson(measured, said[1.0]) > pearson(measured, said[0.5])  # alone
-    plan = networks_plan(table, data, [(length, 0) for length in said])
-    for unit, predicted in zip(plan.units, said.values(), strict=True):
-        (tmp_path / unit.key).mkdir()
-        frame = pl.DataFrame({"row": rows + 1, "split": "valid", "expression": measured, "prediction": predicted})
-        frame.write_parquet(tmp_path / unit.key / "predictions.parquet")
-        (tmp_path / unit.key / "run.json").write_text('{"seconds": 7.5}')
-    pilots = read_pilots(plan, list(said), tmp_path, prepared, baselines)
-    assert [(each.length, each.seconds) for each in pilots] == [(1.0, 7.5), (0.5, 7.5)]
-    assert best_length(pilots) == 0.5
-    alone = read_pilots(plan, list(said), tmp_path, prepared, {})
-    assert best_length(alone) == 1.0
 
 
 def test_baselines_are_trained_once_and_again_where_rows_differ_or_a_file_is_damaged(
@@ -293,7 +270,7 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
         assert call(*words, "--seed", 5) == 0
     other = json.loads((place / "out" / "fit.json").read_text())
     assert other["values"] == "steadied"
-    assert max(other["epochs"]) <= 3  # one of the lengths that were tried
+    assert max(other["epochs"]) < 4  # noisy values are learned by heart sooner
     assert not set(other["runs"]) & set(record["runs"])
     runs = [json.loads((place / "s" / key / "run.json").read_text()) for key in other["runs"]]
     assert all("out/steadied.parquet" in run["command"] for run in runs)

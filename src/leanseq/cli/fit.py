@@ -64,7 +64,7 @@ def fit(
     from ..lab.fit_page import write_fit
     from ..lab.fitting import LEGNET, assemble
     from ..lab.lines import train_baselines
-    from ..lab.members import budget_of, legnet_plan, load_networks, networks_plan, read_pilots
+    from ..lab.members import budget_of, legnet_plan, load_networks, networks_plan, seconds_of
     from ..lab.recipe import narrow
     from ..lab.record import begin, claim, counted, enough, finish
     from ..lab.steady import explained, noisy
@@ -97,23 +97,23 @@ def fit(
     rows = keep(split, folder / TABLE)
     baselines = train_baselines(rows, prepared, folder, say)
     left = seconds - sum(each.seconds for each in baselines.values())
-    share = explained(baselines[TREES].model)
-    steadied = _steadied(rows, prepared, baselines[TREES], folder, left, layout.processes) if noisy(share) else None
+    told = noisy(explained(baselines[TREES].model))
+    steadied = _steadied(rows, prepared, baselines[TREES], folder, left, layout.processes) if told else None
     shown, left = (steadied.table, left - steadied.estimate) if steadied else (rows, left)
-    paid = budget_of(shown, data, left, layout, store, folder, noisy=noisy(share))
+    paid = budget_of(shown, data, left, layout, store, folder, noisy=told)
     placed = Workers(*layout)
-    pilots = networks_plan(shown, data, [(length, seed + i) for length, i in paid.first])
-    carry_out(pilots, store, placed, retry=retry, name="pilots")
-    members = paid.members(read_pilots(pilots, [length for length, _ in paid.first], store, prepared, baselines))
-    planned = networks_plan(shown, data, [(each, seed + i) for i, each in enumerate(members)])
+    first = networks_plan(shown, data, [(share, seed + i) for i, share in enumerate(paid.first)])
+    carry_out(first, store, placed, retry=retry, name="first networks")
+    members = paid.members(seconds_of(first, store))
+    planned = networks_plan(shown, data, [(share, seed + i) for i, share in enumerate(members)])
     say(f"{'networks':<22}{counted(unit.settings.recipe.epochs for unit in planned.units)}")
     carry_out(planned, store, placed, retry=retry, name="fit")
-    networks = load_networks([planned, pilots], store)
+    networks = load_networks(planned, store)
     lines = baselines
     if legnet:
         plain = legnet_plan(rows, data, seed)
         carry_out(plain, store, Workers(processes=1), retry=retry, name=LEGNET)
-        ((trained,),) = load_networks([plain], store).values()
+        ((trained,),) = load_networks(plain, store).values()
         lines = {LEGNET: trained, **baselines}
     fitted = assemble(measured, prepared, networks, lines)
     parts = [each for group in (*networks.values(), baselines.values()) for each in group]

@@ -23,7 +23,7 @@ from ..runs.scores import Answer, prediction_frame, tabulate
 from .stack import held_out, stack
 
 ENSEMBLE, NETWORKS, NETWORK = "ensemble", "its networks alone", "one network"
-"""The whole, the mean of its networks of the chosen length, and the first of them, in tables."""
+"""The whole, the mean of its networks that were trained longest, and the first of them, in tables."""
 LEGNET = "LegNet"
 """The plain network at full size, a line to clear."""
 STACKED = (TREES, RIDGE)
@@ -31,9 +31,9 @@ STACKED = (TREES, RIDGE)
 LEVEL = 0.9
 """Chance that a new sequence lies in its interval."""
 SELECTION = (
-    "Validation rows chose the weights of the parts, the number of trees, the penalty of the k-mer ridge and, where "
-    "values may be noisy, the length of training, so all validation figures are a little too high, though the "
-    "ensemble's are of weights fitted on other validation rows. Test rows chose nothing."
+    "Validation rows chose the weights of the parts, the number of trees and the penalty of the k-mer ridge, so all "
+    "validation figures but those of networks are a little too high, though the ensemble's are of weights fitted on "
+    "other validation rows. Test rows chose nothing."
 )
 
 
@@ -77,7 +77,7 @@ def assemble(
     table, prepared
         The measured rows and their split.
     networks
-        Trained networks by their epochs, those of the chosen length first; may be none. Each length has a weight.
+        Trained networks by their epochs, those trained longest first; may be none. Each length has a weight.
     lines
         Trained baselines by their names in `BASELINES`, of which those in `STACKED` become parts; and `LEGNET`, if it
         is compared with.

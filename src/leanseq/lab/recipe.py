@@ -10,6 +10,10 @@ from ..runs.settings import DataSettings
 
 ROWS, EPOCHS = 10240, 14
 """Training rows and epochs that the recipe was found with."""
+LONG = 1.5
+"""Share of the epochs for values that are not noisy: little of them is noise to be learned by heart."""
+SHORT = 12
+"""Epochs at most for values that are."""
 WINDOW = ("construct", "left_flank", "right_flank", "length")
 """Settings of the data that networks share with the table they are of."""
 
@@ -46,6 +50,26 @@ def epochs(rows: int) -> float:
     [56.0, 28.0, 14.0, 7.0]
     """
     return EPOCHS * (ROWS / rows) ** 0.5
+
+
+def best_share(rows: int, *, noisy: bool) -> float:
+    """Share of the epochs to learn for, given time: noisy values are learned by heart, and few no later than many.
+
+    Parameters
+    ----------
+    rows
+        Training rows.
+    noisy
+        Whether values may be noisy.
+
+    Examples
+    --------
+    >>> [round(epochs(n) * best_share(n, noisy=True)) for n in (2560, 10240, 40960)]
+    [12, 12, 7]
+    >>> [round(epochs(n) * best_share(n, noisy=False)) for n in (2560, 10240, 40960)]
+    [42, 21, 10]
+    """
+    return min(1.0, SHORT / epochs(rows)) if noisy else LONG
 
 
 def narrow(table: Table, data: DataSettings) -> DataSettings:
