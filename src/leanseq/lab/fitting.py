@@ -31,9 +31,9 @@ STACKED = (TREES, RIDGE)
 LEVEL = 0.9
 """Chance that a new sequence lies in its interval."""
 SELECTION = (
-    "Validation rows chose the weights of the parts, the number of trees and the penalty of the k-mer ridge, so all "
-    "validation figures but those of networks are a little too high, though the ensemble's are of weights fitted on "
-    "other validation rows. Test rows chose nothing."
+    "Validation rows chose the weights of the parts, the number of trees and the penalty of the k-mer ridge, so "
+    "validation figures are a little too high, though the ensemble's are of weights fitted on other validation rows. "
+    "Test rows chose nothing."
 )
 
 
