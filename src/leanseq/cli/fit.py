@@ -97,10 +97,10 @@ def fit(
     rows = keep(split, folder / TABLE)
     baselines = train_baselines(rows, prepared, folder, say)
     left = seconds - sum(each.seconds for each in baselines.values())
-    told = noisy(explained(baselines[TREES].model))
-    steadied = _steadied(rows, prepared, baselines[TREES], folder, left, layout.processes) if told else None
+    is_noisy = noisy(explained(baselines[TREES].model))
+    steadied = _steadied(rows, prepared, baselines[TREES], folder, left, layout.processes) if is_noisy else None
     shown, left = (steadied.table, left - steadied.estimate) if steadied else (rows, left)
-    paid = budget_of(shown, data, left, layout, store, folder, noisy=told)
+    paid = budget_of(shown, data, left, layout, store, folder, noisy=is_noisy)
     placed = Workers(*layout)
     first = networks_plan(shown, data, [(share, seed + i) for i, share in enumerate(paid.first)])
     carry_out(first, store, placed, retry=retry, name="first networks")
