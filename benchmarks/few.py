@@ -3,7 +3,8 @@
     python benchmarks/few.py --data FOLDER [--only native abf1] [--seeds 3] [--budget 10m]
     python benchmarks/few.py --data FOLDER [--only native abf1] [--seeds 3] --legnet default
 
-The second line trains LegNet at its full size instead, on the same rows.
+The second line trains one network instead, on the same rows: LegNet at its full size (`default`, `published`), or the
+lean one of a fit for a third of LegNet's time (`lean`).
 
 FOLDER holds the tables that `docs/data.md` names. Results are added to `benchmarks/results/few.json` as they come, and
 what was predicted to `benchmarks/results/few`; what is there is not run again. `few_table.py` compares them.
@@ -54,8 +55,33 @@ LEGNET = {
         "--clip",
         "0",
     ],
+    "lean": [
+        "--model",
+        "legnet-lean",
+        "--reverse",
+        "--epochs",
+        "10",
+        "--batch",
+        "64",
+        "--optimizer",
+        "muon",
+        "--lr",
+        "6e-3",
+        "--weight-decay",
+        "0.1",
+        "--ema",
+        "0.997",
+        "--shift",
+        "3",
+    ],
 }
-"""Recipe -> options of `leanseq train`, for 8 epochs: ours, and that of the network's paper (docs/models.md)."""
+"""Recipe -> options of `leanseq train`.
+
+LegNet full for 8 epochs, with our recipe and with that of its paper (docs/models.md); and the network of a fit as
+`lab/recipe.py` has it, for as many epochs as take a third of the former's time.
+"""
+LONGEST = {"native": "110", "abf1": "127", "dream": "135", "k562": "230"}
+"""Window of the longest row, to which the lean network keeps as in a fit."""
 
 
 class Elsewhere(NamedTuple):
@@ -151,10 +177,11 @@ def fit(name: str, budget: str, seed: int, data: Path, work: Path) -> dict[str, 
 
 
 def legnet(name: str, recipe: str, seed: int, data: Path, work: Path) -> dict[str, Any]:
-    """Train LegNet at its full size and read what the run says of itself."""
+    """Train one network and read what the run says of itself."""
     table, split = TABLES[name]
+    window = ["--length", LONGEST[name]] if recipe == "lean" else []
     folder = work / f"{name}-legnet-{recipe}-seed-{seed}"
-    command = ["train", table, *split, *LEGNET[recipe], "--seed", str(seed)]
+    command = ["train", table, *split, *LEGNET[recipe], *window, "--seed", str(seed)]
     seconds = _run(command, data, "--output", folder, *(["--resume"] if folder.exists() else []))
     run = json.loads((folder / "run.json").read_text())
     return {

@@ -31,7 +31,8 @@ PARTS = {
     "k-mer ridge": "kmer_ridge",
 }
 """Model -> its column in the predictions of a fit."""
-LEGNETS = {"default": "LegNet full", "published": "LegNet full, published recipe"}
+LEAN = "one lean network, 10 epochs"
+LEGNETS = {"default": "LegNet full", "published": "LegNet full, published recipe", "lean": LEAN}
 TITLES = {
     "native": "native80",
     "abf1": "Abf1TATA",
@@ -141,9 +142,14 @@ def lines(title: str, measure: Measure, found: dict[str, Interval]) -> list[str]
             difference, p = differences[model]
             gap = f"{_signed(difference)} | {p:.2g} |"
         out += [f"| {model} | {len(said)} | {r.value:.3f} ({r.low:.3f} to {r.high:.3f}) | {each} | {gap}"]
-    alone = compare(measure, ONE, [model for model in LEGNETS.values() if model in measure.said])
-    words = [f"{model} {_signed(difference)}, p {p:.2g}" for model, (difference, p) in alone.items()]
-    return [*out, "", *([f"One network of it minus {'; '.join(words)}.", ""] if words else [])]
+    out += [""]
+    for one in (ONE, LEAN):
+        rivals = [model for model in LEGNETS.values() if model in measure.said and model != LEAN]
+        if one in measure.said and rivals:
+            alone = compare(measure, one, rivals).items()
+            words = [f"{model} {_signed(difference)}, p {p:.2g}" for model, (difference, p) in alone]
+            out += [f"{one.capitalize()} minus {'; '.join(words)}.", ""]
+    return out
 
 
 def _signed(difference: SeedDifference) -> str:
@@ -159,7 +165,7 @@ def draw(panels: dict[str, dict[str, Interval]], path: Path) -> None:
             axes.set_visible(False)
         for axes, (title, found) in zip(grid.flat, panels.items(), strict=False):
             for model, r in found.items():
-                ours = model == ONE or model.startswith(ENSEMBLE)
+                ours = model in (ONE, LEAN) or model.startswith(ENSEMBLE)
                 colour = OURS if ours else REFERENCE if model in LEGNETS.values() else "#555555"
                 place = models.index(model)
                 axes.plot([r.low, r.high], [place, place], color=colour, linewidth=1.8)
