@@ -78,12 +78,13 @@ def follow(what: str, share: Callable[[], float], expected: float | None = None)
     """
     stopped = threading.Event()
     began, before = time.monotonic(), share()
+    seen, at = before, began
 
     def left(now: float) -> float | None:
-        """Seconds left; None where neither pace nor estimate tells."""
-        faith = 0.0 if expected is None else FAITH
-        gone, done = time.monotonic() - began + faith * (expected or 0.0), now - before + faith
-        return gone / done * (1 - now) if done > 0 else None
+        nonlocal seen, at
+        if now != seen:
+            seen, at = now, time.monotonic()
+        return time_left(now, now - before, at - began, time.monotonic() - at, expected)
 
     def every(seconds: float, show: Callable[[float], None]) -> None:
         while not stopped.wait(seconds):
@@ -127,6 +128,34 @@ def follow(what: str, share: Callable[[], float], expected: float | None = None)
         finally:
             stopped.set()
             timer.join()
+
+
+def time_left(share: float, done: float, took: float, since: float, expected: float | None) -> float | None:
+    """Seconds left of a job that advances in steps; None where neither pace nor estimate tells.
+
+    Parameters
+    ----------
+    share
+        Of the whole job that is done, 0..1.
+    done, took
+        Share that was done under watch, and the seconds until its last step.
+    since
+        Seconds since that step.
+    expected
+        Seconds that the whole job was estimated to take.
+
+    Examples
+    --------
+    >>> time_left(0.5, 0.5, 10.0, 0.0, None), time_left(0.5, 0.5, 10.0, 4.0, None), time_left(0.0, 0.0, 0.0, 9.0, None)
+    (10.0, 6.0, None)
+    >>> time_left(0.0, 0.0, 0.0, 30.0, 60.0), time_left(0.0, 0.0, 0.0, 70.0, 60.0)  # one that should be done by now
+    (30.0, 7.0)
+    """
+    faith = 0.0 if expected is None else FAITH
+    if done + faith <= 0:
+        return None
+    whole, rest = (took + faith * (expected or 0.0)) / (done + faith), 1 - share
+    return max(whole * rest - since, FAITH * since * rest)
 
 
 def _lines():
