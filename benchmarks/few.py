@@ -26,6 +26,7 @@ import polars as pl
 import leanseq
 from leanseq.baselines import RIDGE, TREES, Baseline, column
 from leanseq.baselines.storage import file_name, from_bytes
+from leanseq.lab.recipe import EPOCHS, ROWS, lean_settings
 
 RESULTS = Path(__file__).parent / "results" / "few.json"
 KEPT = RESULTS.with_suffix("")
@@ -56,29 +57,15 @@ LEGNET = {
         "0",
     ],
     "lean": [
-        "--model",
-        "legnet-lean",
-        "--reverse",
-        "--epochs",
-        "10",
-        "--batch",
-        "64",
-        "--optimizer",
-        "muon",
-        "--lr",
-        "6e-3",
-        "--weight-decay",
-        "0.1",
-        "--ema",
-        "0.997",
-        "--shift",
-        "3",
+        word
+        for name, value in lean_settings(ROWS, 10 / EPOCHS).items()
+        for word in (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
     ],
 }
 """Recipe -> options of `leanseq train`.
 
-LegNet full for 8 epochs, with our recipe and with that of its paper (docs/models.md); and the network of a fit as
-`lab/recipe.py` has it, for as many epochs as take a third of the former's time.
+LegNet full for 8 epochs, with our recipe and with that of its paper (docs/models.md); and the network of a fit for 10
+epochs, less than a third of the former's time.
 """
 LONGEST = {"native": "110", "abf1": "127", "dream": "135", "k562": "230"}
 """Window of the longest row, to which the lean network keeps as in a fit."""
