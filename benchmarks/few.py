@@ -4,7 +4,7 @@
     python benchmarks/few.py --data FOLDER [--only native abf1] [--seeds 3] --legnet default
 
 The second line trains one network instead, on the same rows: LegNet at its full size (`default`, `published`), or the
-lean one of a fit for a third of LegNet's time (`lean`).
+lean one of a fit for less than a third of its time (`lean`).
 
 FOLDER holds the tables that `docs/data.md` names. Results are added to `benchmarks/results/few.json` as they come, and
 what was predicted to `benchmarks/results/few`; what is there is not run again. `few_table.py` compares them.
