@@ -178,6 +178,9 @@ def test_networks_that_were_cut_short_are_said_to_be(place, planned):
     found = judge(planned, place / "s", share=0.25)
     assert "saw its sequences 25% as often" in found.words[-1]
     assert to_dict(found)["share_of_epochs"] == 0.25
+    nearly = judge(planned, place / "s", share=0.96)
+    assert not any("as often as the recipe asks" in said for said in nearly.words)
+    assert to_dict(nearly)["share_of_epochs"] == 0.96
 
 
 def test_runs_of_a_curve_have_other_keys_and_those_of_plain_studies_are_as_ever(table):

@@ -26,6 +26,8 @@ from .subsets import GROUP
 
 FACTORS = (2.0, 4.0)
 """How many times the data, for which the gain is said."""
+WHOLE = 0.9
+"""From this share of the epochs on, the answer does not call networks cut short: a missing epoch of 29 is no advice."""
 PARTS = {NETWORK: "prediction", TREES: column(TREES), RIDGE: column(RIDGE)}
 """Parts of the ensemble -> their column in `predictions.parquet`."""
 
@@ -129,7 +131,7 @@ def _alone(sides: Mapping[str, Side], rows: int) -> str:
 
 
 def _shortened(share: float) -> list[str]:
-    if share >= 1:
+    if share >= WHOLE:
         return []
     return [
         f"To keep to the budget, every network saw its sequences {share:.0%} as often as the recipe asks: with more "
