@@ -140,9 +140,9 @@ def train(
         record = _plan(job, table, settings, machine, identity, pace)
         record["command"] += "" if baselines == "quick" else f" --baselines {baselines}"
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / DATA, facts)
     record["status"] = "running"
     write_record(folder, record)
+    write_json(folder / DATA, facts)  # at a resume as well: a kill may have come before it
     recipe = replace(job.recipe, epochs=record["epochs"], stream=record["stream"])
     network = record["network"]
     say(f"{'network':<22}{network['spec']} ({network['size']}), {network['parameters']:,} parameters")
