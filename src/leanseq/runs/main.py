@@ -142,7 +142,8 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
     record["status"] = "running"
     write_record(folder, record)
-    write_json(folder / DATA, facts)  # at a resume as well: a kill may have come before it
+    if not (folder / DATA).exists():  # a resumed run may have been killed before it was written
+        write_json(folder / DATA, facts)
     recipe = replace(job.recipe, epochs=record["epochs"], stream=record["stream"])
     network = record["network"]
     say(f"{'network':<22}{network['spec']} ({network['size']}), {network['parameters']:,} parameters")
