@@ -16,7 +16,7 @@ from leanseq.cli import main
 from leanseq.data.summary import fingerprint
 from leanseq.data.table import read_table
 from leanseq.evaluation.metrics import pearson
-from leanseq.lab import recipe
+from leanseq.lab import enough, recipe
 from leanseq.lab.enough import judge, to_dict
 from leanseq.lab.plan_page import COLOURS
 from leanseq.lab.stack import held_out
@@ -152,8 +152,6 @@ def test_a_network_that_is_of_no_use_does_not_spoil_the_answer(answered):
 
 
 def test_a_model_that_says_the_same_of_every_row_counts_as_r_0(place, planned, monkeypatch):
-    from leanseq.lab import enough
-
     def constant(*arguments, real=enough._said):
         said = real(*arguments)
         said[1] = 7.0
@@ -163,6 +161,23 @@ def test_a_model_that_says_the_same_of_every_row_counts_as_r_0(place, planned, m
     found = judge(planned, place / "s")
     assert not found.sides["one network"].r.any()
     assert found.sides["one network"].curve.at(420).value == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("noise", "answer"), [(0.55, "may be as good at every size looked at"), (3, "is worse from 105")]
+)
+def test_the_ridge_is_worse_only_where_other_validation_rows_would_say_so(place, planned, monkeypatch, noise, answer):
+    def alike(run, first, groups):
+        """The same on every subset, so that only the draw of the validation rows leaves room for doubt."""
+        frame = pl.read_parquet(run / "predictions.parquet")
+        measured = frame["expression"].to_numpy()
+        error = np.random.default_rng(0).normal(size=(2, len(measured))) * measured.std()
+        return np.stack([measured + 0.5 * error[0]] * 3 + [measured + noise * error[1]])
+
+    monkeypatch.setattr(enough, "_said", alike)
+    found = judge(planned, place / "s")
+    assert (found.sides["ensemble"].r > found.sides["k-mer ridge"].r + 0.01).all()
+    assert f"; the k-mer ridge {answer}" in found.words[0]
 
 
 def test_the_figure_tells_four_kinds_apart_and_shades_two(place, answered):

@@ -42,7 +42,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int64
-from scipy.special import log_ndtr, logsumexp, ndtri_exp
+from scipy.special import log_ndtr, logsumexp, ndtr, ndtri_exp
 
 from ..errors import InputError
 from .bootstrap import Interval, limits
@@ -190,19 +190,37 @@ class Curve:
         low, value, high = (float(each) for each in np.quantile(needed, [tail, 0.5, 1 - tail], method="nearest"))
         return None if np.isinf(value) else Interval(value, low, high)
 
-    def crossing(self, other: Curve) -> float | None:
-        """Return the number of rows below which `other` is as good; None where it is worse from the smallest size on.
+    def crossing(self, other: Curve, se: Float[np.ndarray, " sizes"] | None = None) -> float | None:
+        """Return the number of rows from which `other` is shown to be worse; None where from the smallest size on.
 
-        Looked for from the smallest size that both were fitted on to 4 times the largest; inf where `other` is as good
-        all the way. Both curves should come from the same test rows, as their shift then cancels.
+        Shown is what the interval of the difference says: it lies above zero. Looked for from the smallest size that
+        both were fitted on to 4 times the largest; inf where it is shown nowhere.
+
+        Parameters
+        ----------
+        other
+            Fitted to trainings that were judged by the same test rows.
+        se
+            Standard error of the difference in r by the draw of those rows, at each of `rows`. Without it, the
+            answer speaks of these test rows only.
+
+        Examples
+        --------
+        >>> rows = np.repeat([640, 1280, 2560, 5120], 3)
+        >>> network, simple = (fit_curve(rows, top - 4 * rows**-0.5) for top in (0.92, 0.9))
+        >>> network.crossing(simple, se=np.full(4, 0.02))
+        inf
         """
         low = max(self.rows[0], other.rows[0])
         grid = np.geomspace(low, max(low, REACH * max(self.rows[-1], other.rows[-1])), 400)
-        mine, theirs = (np.median(each._means(grid, shifted=False), axis=0) for each in (self, other))
-        better = mine > theirs
-        if better[0]:
+        mine, theirs = (each._means(grid, shifted=False) for each in (self, other))
+        theirs = np.roll(theirs, 1, axis=0)  # curves of one seed are drawn alike, and would rise and fall together
+        error = 0.0 if se is None else np.interp(np.log(grid), np.log(self.rows), se)
+        chance = ndtr((mine - theirs) / np.maximum(error, 1e-9)).mean(axis=0)
+        shown = chance >= (1 + self.level) / 2
+        if shown[0]:
             return None
-        return float(grid[better.argmax()]) if better.any() else float("inf")
+        return float(grid[shown.argmax()]) if shown.any() else float("inf")
 
     def _means(self, rows: np.ndarray, shifted: bool = True) -> np.ndarray:
         """Mean r over seeds at rows [n] by each draw, [draws, n]."""
@@ -260,7 +278,14 @@ def fit_curve(
     return Curve(tuple(sizes.tolist()), tuple(mean.tolist()), bound, level, draws)
 
 
-def words(curve: Curve, n: int, ceiling: float | None, other: Curve | None = None, name: str = "k-mer ridge") -> str:
+def words(
+    curve: Curve,
+    n: int,
+    ceiling: float | None,
+    other: Curve | None = None,
+    se: Float[np.ndarray, " sizes"] | None = None,
+    name: str = "k-mer ridge",
+) -> str:
     """Say what more sequences would buy.
 
     Parameters
@@ -269,8 +294,9 @@ def words(curve: Curve, n: int, ceiling: float | None, other: Curve | None = Non
         The learning curve and the number of training rows it is read at.
     ceiling
         The highest r possible, None where unknown.
-    other, name
-        A simpler model's curve from the same rows, and what to call it.
+    other, se, name
+        A simpler model's curve from the same rows, the standard error of the difference (`Curve.crossing`), and what
+        to call it.
 
     Examples
     --------
@@ -285,13 +311,13 @@ def words(curve: Curve, n: int, ceiling: float | None, other: Curve | None = Non
         f"doubling them buys {gain.value:+z.2f} ({gain.low:z.2f} to {gain.high:z.2f})".replace("-", "−"),
     ]
     if other is not None:
-        below = curve.crossing(other)
+        below = curve.crossing(other, se)
         if below is None:
             said.append(f"the {name} is worse from {max(curve.rows[0], other.rows[0]):,} on")
         elif np.isinf(below):
-            said.append(f"the {name} is as good at every size looked at")
+            said.append(f"the {name} may be as good at every size looked at")
         else:
-            said.append(f"under {float(f'{below:.2g}'):,.0f} the {name} is as good")
+            said.append(f"under {float(f'{below:.2g}'):,.0f} the {name} may be as good")
     if 2 * n > REACH * curve.rows[-1]:
         said.append(f"this reaches beyond {REACH} times the {curve.rows[-1]:,} measured and is a guess")
     return "; ".join(said) + "."

@@ -12,7 +12,7 @@ import polars as pl
 from jaxtyping import Float, Int64
 
 from ..baselines import RIDGE, TREES, column
-from ..evaluation.bootstrap import bootstrap
+from ..evaluation.bootstrap import bootstrap, resampled
 from ..evaluation.ceiling import Ceiling, noise_ceiling
 from ..evaluation.learning_curve import Curve, fit_curve, words
 from ..evaluation.metrics import pearson
@@ -100,10 +100,10 @@ def judge(plan: Plan, store: Path, share: float = 1.0) -> Enough:
     runs = [[store / unit.key for unit in plan.of(i)] for i in range(len(found))]
     said = np.array([[_said(run, draws[0], groups) for run in draws] for draws in runs])
     ceiling = noise_ceiling(table.frame)
-    sides = {
-        name: _side(rows, said[:, :, i], last.expression, groups, ceiling.r)
-        for i, name in enumerate((ENSEMBLE, *PARTS))
-    }
+    names = (ENSEMBLE, *PARTS)
+    sides = {name: _side(rows, said[:, :, i], last.expression, groups, ceiling.r) for i, name in enumerate(names)}
+    pair = [names.index(ENSEMBLE), names.index(RIDGE)]
+    apart = np.array([_apart(last.expression, each[0, pair], groups) for each in said])
     seconds = tuple(float(np.mean(each.seconds)) for each in found)
     return Enough(
         rows=rows,
@@ -113,7 +113,7 @@ def judge(plan: Plan, store: Path, share: float = 1.0) -> Enough:
         seconds=seconds,
         share=share,
         words=(
-            words(sides[ENSEMBLE].curve, rows[-1], ceiling.r, sides[RIDGE].curve),
+            words(sides[ENSEMBLE].curve, rows[-1], ceiling.r, sides[RIDGE].curve, apart),
             _alone(sides, rows[-1]),
             ceiling.words,
             f"The network took {duration(seconds[-1])} to train on {rows[-1]:,} sequences with one worker.",
@@ -171,6 +171,12 @@ def _error(measured: np.ndarray, predicted: np.ndarray, groups: np.ndarray) -> f
     """Standard error of r that comes from the validation rows, groups of homologs drawn whole; 0 where r has none."""
     spread = bootstrap("pearson", measured, predicted, by=groups)
     return float(np.nan_to_num(spread.high - spread.low)) / (2 * 1.96)
+
+
+def _apart(measured: np.ndarray, pair: Float[np.ndarray, "2 n"], groups: np.ndarray) -> float:
+    """Standard error of the difference in r of two predictions that comes from the validation rows."""
+    one, other = np.nan_to_num(resampled("pearson", measured, pair, by=groups))
+    return float((one - other).std())
 
 
 def to_dict(found: Enough) -> dict[str, Any]:
