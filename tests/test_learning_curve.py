@@ -155,8 +155,9 @@ def test_a_crossing_is_found_where_it_lies() -> None:
     simple = fit_curve(*trained(ridge, sd=0.001, seed=1))
     grid = np.arange(640, 5120)
     true = grid[(power(grid) > ridge(grid)).argmax()]
-    assert network.crossing(simple) == pytest.approx(true, rel=0.15)
-    assert network.crossing(simple) > true  # from there on it is shown, which takes a difference
+    found = network.crossing(simple)
+    assert found is not None
+    assert true < found < 1.15 * true  # from there on it is shown, which takes a difference
     assert simple.crossing(network) is None  # the ridge is better at first
     assert fit_curve(*trained(lambda n: power(n) - 0.1)).crossing(network) == np.inf
     assert network.crossing(fit_curve(*trained(lambda n: power(n) - 0.1))) is None
@@ -176,7 +177,9 @@ def test_a_difference_that_the_test_rows_may_make_is_not_shown() -> None:
     assert network.crossing(simple) is None
     assert network.crossing(simple, np.full(4, 0.005)) is None
     assert network.crossing(simple, np.full(4, 0.05)) == np.inf
-    assert 1280 < network.crossing(simple, np.array([0.05, 0.05, 0.005, 0.005])) < 2560  # each size has its own
+    found = network.crossing(simple, np.array([0.05, 0.05, 0.005, 0.005]))  # each size has its own
+    assert found is not None
+    assert 1280 < found < 2560
 
 
 def test_words_say_what_the_numbers_are() -> None:
