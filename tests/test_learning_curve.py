@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from leanseq.errors import InputError
-from leanseq.evaluation.learning_curve import REACH, fit_curve, words
+from leanseq.evaluation.learning_curve import REACH, fit_curve
+from leanseq.lab.enough import answer
 
 SIZES = np.array([640, 1280, 2560, 5120])
 
@@ -186,15 +187,15 @@ def test_words_say_what_the_numbers_are() -> None:
     network = fit_curve(*trained(power, sd=0.001))
     low, high = (fit_curve(*trained(lambda n, by=by: power(n) + by, sd=0.001)) for by in (-0.1, 0.05))
     gain = network.gain(5120)
-    said = words(network, 5120, 0.97, low)
+    said = answer(network, 5120, 0.97, low)
     assert said.startswith(f"At 5,120 sequences r is {power(5120):.2f} of at most 0.97; doubling them buys +")
     assert f"buys +{gain.value:.2f} ({gain.low:z.2f} to {gain.high:.2f}); the k-mer ridge is worse from 640 on." in said
-    assert words(network, 5120, None, high, name="forest").endswith(
-        "; the forest may be as good at every size looked at."
-    )
-    assert "r is 0.80 (the most possible is unknown); doubling" in words(network, 5120, None)
-    assert "is a guess" not in words(network, 2 * 5120, None)
-    assert words(network, 4 * 5120, None).endswith("this reaches beyond 4 times the 5,120 measured and is a guess.")
+    unknown = answer(network, 5120, None, high)
+    assert unknown.endswith("; the k-mer ridge may be as good at every size looked at.")
+    assert "r is 0.80 (the most possible is unknown); doubling" in unknown
+    assert "is a guess" not in answer(network, 2 * 5120, None, low)
+    far = answer(network, 4 * 5120, None, low)
+    assert far.endswith("this reaches beyond 4 times the 5,120 measured and is a guess.")
 
 
 def test_words_name_the_crossing_in_two_digits() -> None:
@@ -202,4 +203,4 @@ def test_words_name_the_crossing_in_two_digits() -> None:
     simple = fit_curve(*trained(ridge, sd=0.001, seed=1))
     rows = network.crossing(simple)
     assert rows is not None
-    assert f"under {round(rows, -2):,.0f} the k-mer ridge may be as good." in words(network, 5120, 0.97, simple)
+    assert f"under {round(rows, -2):,.0f} the k-mer ridge may be as good." in answer(network, 5120, 0.97, simple)

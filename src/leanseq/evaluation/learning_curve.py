@@ -278,51 +278,6 @@ def fit_curve(
     return Curve(tuple(sizes.tolist()), tuple(mean.tolist()), bound, level, draws)
 
 
-def words(
-    curve: Curve,
-    n: int,
-    ceiling: float | None,
-    other: Curve | None = None,
-    se: Float[np.ndarray, " sizes"] | None = None,
-    name: str = "k-mer ridge",
-) -> str:
-    """Say what more sequences would buy.
-
-    Parameters
-    ----------
-    curve, n
-        The learning curve and the number of training rows it is read at.
-    ceiling
-        The highest r possible, None where unknown.
-    other, se, name
-        A simpler model's curve from the same rows, the standard error of the difference (`Curve.crossing`), and what
-        to call it.
-
-    Examples
-    --------
-    >>> rows = np.repeat([640, 1280, 2560, 5120], 3)
-    >>> words(fit_curve(rows, 0.9 - 4 * rows**-0.5), 5120, 0.97)
-    'At 5,120 sequences r is 0.84 of at most 0.97; doubling them buys +0.02 (0.00 to 0.03).'
-    """
-    gain = curve.gain(n)
-    most = f"of at most {ceiling:.2f}" if ceiling is not None else "(the most possible is unknown)"
-    said = [
-        f"At {n:,} sequences r is {curve.at(n).value:z.2f} {most}",
-        f"doubling them buys {gain.value:+z.2f} ({gain.low:z.2f} to {gain.high:z.2f})".replace("-", "−"),
-    ]
-    if other is not None:
-        below = curve.crossing(other, se)
-        if below is None:
-            said.append(f"the {name} is worse from {max(curve.rows[0], other.rows[0]):,} on")
-        elif np.isinf(below):
-            said.append(f"the {name} may be as good at every size looked at")
-        else:
-            said.append(f"under {float(f'{below:.2g}'):,.0f} the {name} may be as good")
-    if 2 * n > REACH * curve.rows[-1]:
-        said.append(f"this reaches beyond {REACH} times the {curve.rows[-1]:,} measured and is a guess")
-    return "; ".join(said) + "."
-
-
 def _check(rows: np.ndarray, r: np.ndarray, se: np.ndarray | None, ceiling: float | None, level: float) -> None:
     sizes = np.unique(rows)
     if len(sizes) < FEWEST_SIZES:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from ..baselines import RIDGE, TREES, column
 from ..evaluation.bootstrap import bootstrap, resampled
 from ..evaluation.ceiling import Ceiling, noise_ceiling
-from ..evaluation.learning_curve import Curve, fit_curve, words
+from ..evaluation.learning_curve import REACH, Curve, fit_curve
 from ..evaluation.metrics import pearson
 from ..report.words import duration
 from ..runs.folder import PREDICTIONS
@@ -113,13 +113,53 @@ def judge(plan: Plan, store: Path, share: float = 1.0) -> Enough:
         seconds=seconds,
         share=share,
         words=(
-            words(sides[ENSEMBLE].curve, rows[-1], ceiling.r, sides[RIDGE].curve, apart),
+            answer(sides[ENSEMBLE].curve, rows[-1], ceiling.r, sides[RIDGE].curve, apart),
             _alone(sides, rows[-1]),
             ceiling.words,
             f"The network took {duration(seconds[-1])} to train on {rows[-1]:,} sequences with one worker.",
             *_shortened(share),
         ),
     )
+
+
+def answer(
+    curve: Curve, n: int, ceiling: float | None, ridge: Curve, apart: Float[np.ndarray, " sizes"] | None = None
+) -> str:
+    """Say what more sequences would buy.
+
+    Parameters
+    ----------
+    curve, n
+        The learning curve and the number of training rows it is read at.
+    ceiling
+        The highest r possible, None where unknown.
+    ridge, apart
+        The curve of the k-mer ridge from the same rows, and the standard error of the difference (`Curve.crossing`).
+
+    Examples
+    --------
+    >>> rows = np.repeat([640, 1280, 2560, 5120], 3)
+    >>> network, ridge = fit_curve(rows, 0.9 - 4 * rows**-0.5), fit_curve(rows, 0.7 - 4 * rows**-0.5)
+    >>> answer(network, 5120, 0.97, ridge)  # doctest: +NORMALIZE_WHITESPACE
+    'At 5,120 sequences r is 0.84 of at most 0.97; doubling them buys +0.02 (0.00 to 0.03); the k-mer ridge is worse from
+    640 on.'
+    """
+    gain = curve.gain(n)
+    most = f"of at most {ceiling:.2f}" if ceiling is not None else "(the most possible is unknown)"
+    said = [
+        f"At {n:,} sequences r is {curve.at(n).value:z.2f} {most}",
+        f"doubling them buys {gain.value:+z.2f} ({gain.low:z.2f} to {gain.high:z.2f})".replace("-", "−"),
+    ]
+    below = curve.crossing(ridge, apart)
+    if below is None:
+        said.append(f"the {RIDGE} is worse from {max(curve.rows[0], ridge.rows[0]):,} on")
+    elif np.isinf(below):
+        said.append(f"the {RIDGE} may be as good at every size looked at")
+    else:
+        said.append(f"under {float(f'{below:.2g}'):,.0f} the {RIDGE} may be as good")
+    if 2 * n > REACH * curve.rows[-1]:
+        said.append(f"this reaches beyond {REACH} times the {curve.rows[-1]:,} measured and is a guess")
+    return "; ".join(said) + "."
 
 
 def _alone(sides: Mapping[str, Side], rows: int) -> str:
