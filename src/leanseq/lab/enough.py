@@ -141,8 +141,8 @@ def answer(
     >>> rows = np.repeat([640, 1280, 2560, 5120], 3)
     >>> network, ridge = fit_curve(rows, 0.9 - 4 * rows**-0.5), fit_curve(rows, 0.7 - 4 * rows**-0.5)
     >>> answer(network, 5120, 0.97, ridge)  # doctest: +NORMALIZE_WHITESPACE
-    'At 5,120 sequences r is 0.84 of at most 0.97; doubling them buys +0.02 (0.00 to 0.03); the k-mer ridge is worse from
-    640 on.'
+    'At 5,120 sequences r is 0.84 of at most 0.97; doubling them buys +0.02 (0.00 to 0.03); the k-mer ridge is worse
+    from 640 on.'
     """
     gain = curve.gain(n)
     most = f"of at most {ceiling:.2f}" if ceiling is not None else "(the most possible is unknown)"
