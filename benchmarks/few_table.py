@@ -32,7 +32,12 @@ PARTS = {
 }
 """Model -> its column in the predictions of a fit."""
 LEAN = "one lean network, 10 epochs"
-LEGNETS = {"default": "LegNet full", "published": "LegNet full, published recipe", "lean": LEAN}
+LEGNETS = {
+    "default": "LegNet full",
+    "published": "LegNet full, published recipe",
+    "report": "LegNet full, report's rate",
+    "lean": LEAN,
+}
 TITLES = {
     "native": "native80",
     "abf1": "Abf1TATA",
