@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -26,7 +27,8 @@ import polars as pl
 import leanseq
 from leanseq.baselines import RIDGE, TREES, Baseline, column
 from leanseq.baselines.storage import file_name, from_bytes
-from leanseq.lab.recipe import EPOCHS, ROWS, lean_settings
+from leanseq.lab.recipe import EPOCHS, LEGNET, ROWS, lean_settings
+from leanseq.runs.settings import Settings
 
 RESULTS = Path(__file__).parent / "results" / "few.json"
 KEPT = RESULTS.with_suffix("")
@@ -38,51 +40,18 @@ TABLES = {
 }
 """Name -> table, and how it is split."""
 
-LEGNET = {
-    "default": [],
-    "published": [
-        "--model",
-        "legnet-dream2022",
-        "--reverse",
-        "--singleton",
-        "--strands",
-        "both",
-        "--batch",
-        "1024",
-        "--lr",
-        "5e-3",
-        "--weight-decay",
-        "0.01",
-        "--clip",
-        "0",
-    ],
-    "report": [
-        "--model",
-        "legnet-dream2022",
-        "--batch",
-        "8",
-        "--stream",
-        "2000",
-        "--epochs",
-        "8",
-        "--lr",
-        "1e-5",
-        "--weight-decay",
-        "0.01",
-    ],
-    "lean": [
-        word
-        for name, value in lean_settings(ROWS, 10 / EPOCHS).items()
-        for word in (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
-    ],
+RECIPES: dict[str, dict[str, Any]] = {
+    **LEGNET,
+    "report": {"model": "legnet-dream2022", "batch": 8, "stream": 2000, "epochs": 8, "lr": 1e-5, "weight_decay": 0.01},
+    "lean": lean_settings(ROWS, 10 / EPOCHS),
 }
-"""Recipe -> options of `leanseq train`.
+"""Settings of `leanseq train`, by name.
 
-LegNet full for 8 epochs, with our recipe and with that of its paper (docs/models.md), and for the 2,000 steps of the
-student report at its rate of 4e-7, taken as the start of a cycle (studies/table-2.toml); and the network of a fit for
-10 epochs, less than a third of the first one's time.
+LegNet full for 8 epochs, with our recipe and with that of its paper; for the 2,000 steps of the student report at its
+rate of 4e-7, taken as the start of a cycle (studies/table-2.toml); and the network of a fit for 10 epochs, less than a
+third of the first one's time.
 """
-LONGEST = {"native": "110", "abf1": "127", "dream": "135", "k562": "230"}
+LONGEST = {"native": 110, "abf1": 127, "dream": 135, "k562": 230}
 """Window of the longest row, to which the lean network keeps as in a fit."""
 
 
@@ -181,9 +150,9 @@ def fit(name: str, budget: str, seed: int, data: Path, work: Path) -> dict[str, 
 def legnet(name: str, recipe: str, seed: int, data: Path, work: Path) -> dict[str, Any]:
     """Train one network and read what the run says of itself."""
     table, split = TABLES[name]
-    window = ["--length", LONGEST[name]] if recipe == "lean" else []
+    window = {"length": LONGEST[name]} if recipe == "lean" else {}
     folder = work / f"{name}-legnet-{recipe}-seed-{seed}"
-    command = ["train", table, *split, *LEGNET[recipe], *window, "--seed", str(seed)]
+    command = shlex.split(Settings.make(**RECIPES[recipe], **window, seed=seed).command(table))[1:] + split
     seconds = _run(command, data, "--output", folder, *(["--resume"] if folder.exists() else []))
     run = json.loads((folder / "run.json").read_text())
     return {
@@ -214,7 +183,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(TABLES), choices=list(TABLES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--budget", default="10m")
-    parser.add_argument("--legnet", choices=list(LEGNET))
+    parser.add_argument("--legnet", choices=list(RECIPES))
     parser.add_argument("--work", type=Path, default=Path("runs/few"))
     asked = parser.parse_args()
     for name in asked.only:

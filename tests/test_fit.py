@@ -15,15 +15,15 @@ from leanseq.data.table import read_table
 from leanseq.evaluation.metrics import pearson
 from leanseq.lab import members, recipe, steady
 from leanseq.lab.fit_page import answer
-from leanseq.lab.fitting import ENSEMBLE, LEGNET, NETWORKS, Trained, assemble
+from leanseq.lab.fitting import ENSEMBLE, LEGNETS, NETWORKS, Trained, assemble
 from leanseq.lab.lines import train_baselines
-from leanseq.lab.members import Budget, networks_plan, seconds_of
+from leanseq.lab.members import Budget, legnet_plan, networks_plan, seconds_of
 from leanseq.lab.recipe import best_share, narrow
 from leanseq.lab.record import claim
 from leanseq.lab.stack import held_out, stack
 from leanseq.lab.subsets import TABLE, keep, with_split
 from leanseq.runs.prepare import prepare
-from leanseq.runs.settings import DataSettings
+from leanseq.runs.settings import DataSettings, Settings
 from toy import rows
 
 DATA = DataSettings(valid="80", test="60")
@@ -125,6 +125,14 @@ def test_networks_of_a_larger_ensemble_are_those_of_a_smaller_one_and_more(table
     assert [case.label for case in mixed.cases] == [f"{each} epochs" for each in epochs]
     assert few.units[0].key == mixed.units[1].key
     assert all(unit.settings.data.length == 70 for unit in mixed.units)
+
+
+def test_legnet_is_compared_with_by_the_default_recipe_or_that_of_its_paper(table, data):
+    plain, published = (legnet_plan(table, data, name, 7).units[0].settings for name in ("default", "published"))
+    rows = replace(plain.data, **{name: getattr(data, name) for name in recipe.WINDOW})
+    assert plain == Settings(data=rows, machine=replace(plain.machine, seed=7))
+    assert published.data == rows
+    assert (published.network.model, published.recipe.batch, published.recipe.clip) == ("legnet-dream2022", 1024, 0.0)
 
 
 def test_seconds_are_those_from_start_to_end(table, data, tmp_path):
@@ -257,14 +265,14 @@ def test_the_command_makes_a_model_that_predicts_and_goes_on(place, monkeypatch,
     assert call(*words) == 0
     assert capsys.readouterr().out == out
     assert {path.name: path.stat().st_mtime_ns for path in (place / "s").iterdir()} == before
-    monkeypatch.setitem(members.LEGNET_SETTINGS, "size", "tiny")
-    assert call(*words, "--legnet") == 0
+    monkeypatch.setitem(recipe.LEGNET["published"], "size", "tiny")
+    assert call(*words, "--legnet", "published") == 0
     judged = json.loads((place / "out" / "metrics.json").read_text())
     models = [each["model"] for each in judged["results"] if each["split"] == "test"]
-    assert models[3:] == [LEGNET, *BASELINES]
+    assert models[3:] == [LEGNETS["published"], *BASELINES]
     assert judged["weights"] == metrics["weights"]  # a line to clear, no part
-    assert "legnet" in pl.read_parquet(place / "out" / "predictions.parquet").columns
-    assert "--legnet" in json.loads((place / "out" / "fit.json").read_text())["command"]
+    assert "legnet_as_published" in pl.read_parquet(place / "out" / "predictions.parquet").columns
+    assert "--legnet published" in json.loads((place / "out" / "fit.json").read_text())["command"]
     with monkeypatch.context() as patch:
         patch.setattr(steady, "EXPLAINED", 1.0)  # networks learn steadied values, and are judged by measured ones
         assert call(*words, "--seed", 5) == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
@@ -24,7 +24,7 @@ def fit(
     seed: int = 0,
     output: Path | None = None,
     store: Path = Path("runs/store"),
-    legnet: Flag = False,
+    legnet: Literal["default", "published"] | None = None,
     retry: Flag = False,
     processes: int = 0,
     threads: int = 0,
@@ -49,7 +49,8 @@ def fit(
     store
         Folder of all runs, shared with plans and studies.
     legnet
-        Also train LegNet at its full size for comparison, as `leanseq train` does; takes its time beyond the budget.
+        Also train LegNet at its full size for comparison: with the default recipe of `leanseq train`, or that of its
+        paper; takes its time beyond the budget.
     retry
         Try failed runs again.
     processes
@@ -62,7 +63,7 @@ def fit(
     from ..data.table import read_table
     from ..errors import InputError
     from ..lab.fit_page import write_fit
-    from ..lab.fitting import LEGNET, assemble
+    from ..lab.fitting import LEGNETS, assemble
     from ..lab.lines import train_baselines
     from ..lab.members import budget_of, legnet_plan, load_networks, networks_plan, seconds_of
     from ..lab.recipe import narrow
@@ -111,10 +112,10 @@ def fit(
     networks = load_networks(planned, store)
     lines = baselines
     if legnet:
-        plain = legnet_plan(rows, data, seed)
-        carry_out(plain, store, Workers(processes=1), retry=retry, name=LEGNET)
+        plain = legnet_plan(rows, data, legnet, seed)
+        carry_out(plain, store, Workers(processes=1), retry=retry, name=LEGNETS[legnet])
         ((trained,),) = load_networks(plain, store).values()
-        lines = {LEGNET: trained, **baselines}
+        lines = {LEGNETS[legnet]: trained, **baselines}
     fitted = assemble(measured, prepared, networks, lines)
     parts = [each for group in (*networks.values(), baselines.values()) for each in group]
     record = finish(record, planned, parts, steadied)

@@ -24,8 +24,8 @@ from .stack import held_out, stack
 
 ENSEMBLE, NETWORKS, NETWORK = "ensemble", "its networks alone", "one network"
 """The whole, the mean of its networks that were trained longest, and the first of them, in tables."""
-LEGNET = "LegNet"
-"""The plain network at full size, a line to clear."""
+LEGNETS = {"default": "LegNet", "published": "LegNet as published"}
+"""Recipe of `LEGNET` -> name of the plain network at full size, a line to clear."""
 STACKED = (TREES, RIDGE)
 """Baselines that may become a part of the whole; the others are lines to clear."""
 LEVEL = 0.9
@@ -79,8 +79,8 @@ def assemble(
     networks
         Trained networks by their epochs, those trained longest first; may be none. Each length has a weight.
     lines
-        Trained baselines by their names in `BASELINES`, of which those in `STACKED` become parts; and `LEGNET`, if it
-        is compared with.
+        Trained baselines by their names in `BASELINES`, of which those in `STACKED` become parts; and one of
+        `LEGNETS`, if it is compared with.
     """
     split = {"valid": prepared.split.valid, "test": prepared.split.test}
     codes, values = prepared.examples.codes, prepared.examples.expression

@@ -24,13 +24,11 @@ from ..study.plan import Case, Plan, Unit, make_settings, run_key
 from ..study.spec import Spec
 from .fitting import Trained
 from .kept import keep_number, kept_number
-from .recipe import WINDOW, best_share, lean_settings
+from .recipe import LEGNET, WINDOW, best_share, lean_settings
 
 PACE = "pace.json"
 MOST = 16
 """Networks beyond which another one changes nothing that can be measured."""
-LEGNET_SETTINGS: dict[str, Any] = {"model": "legnet-optimized", "size": "full", "epochs": 8}
-"""Of `leanseq train`, for the plain network that a fit may be compared with."""
 LEAST = 0.5
 """Share of a network below which another one is too short to fill time with: those of a third got no weight."""
 RESERVE = 0.05
@@ -135,9 +133,9 @@ def networks_plan(table: Table, data: DataSettings, networks: Sequence[tuple[flo
     return _plan(table, data, [(lean_settings(rows, share), seed) for share, seed in networks])
 
 
-def legnet_plan(table: Table, data: DataSettings, seed: int) -> Plan:
-    """LegNet at its full size as `leanseq train` has it by default, on the same rows; parameters as above."""
-    return _plan(table, data, [(LEGNET_SETTINGS, seed)])
+def legnet_plan(table: Table, data: DataSettings, recipe: str, seed: int) -> Plan:
+    """LegNet at its full size on the same rows, with a recipe of `LEGNET`; other parameters as above."""
+    return _plan(table, data, [(LEGNET[recipe], seed)])
 
 
 def _plan(table: Table, data: DataSettings, networks: Sequence[tuple[dict[str, Any], int]]) -> Plan:

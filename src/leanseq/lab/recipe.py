@@ -14,6 +14,25 @@ LONG = 1.5
 """Share of the epochs for values that are not noisy: little of them is noise to be learned by heart."""
 SHORT = 12
 """Epochs at most for values that are."""
+LEGNET: dict[str, dict[str, Any]] = {
+    "default": {"model": "legnet-optimized", "size": "full", "epochs": 8},
+    "published": {
+        "model": "legnet-dream2022",
+        "size": "full",
+        "epochs": 8,
+        "reverse": True,
+        "singleton": True,
+        "strands": "both",
+        "batch": 1024,
+        "lr": 5e-3,
+        "weight_decay": 0.01,
+        "clip": 0.0,
+    },
+}
+"""Recipe -> settings of the LegNet that a fit may be compared with.
+
+The default of `leanseq train`, or that of its paper (Penzar et al. 2023), for 8 epochs as well.
+"""
 WINDOW = ("construct", "left_flank", "right_flank", "length")
 """Settings of the data that networks share with the table they are of."""
 

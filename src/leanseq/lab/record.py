@@ -67,11 +67,11 @@ def claim(folder: Path, rows: Table) -> None:
         )
 
 
-def begin(table: Table, data: DataSettings, budget: str, seed: int, *, legnet: bool) -> dict[str, Any]:
+def begin(table: Table, data: DataSettings, budget: str, seed: int, *, legnet: str | None) -> dict[str, Any]:
     """What is known before anything is trained."""
     plain, words = DataSettings(), ["leanseq", "fit", table.path, "--budget", budget]
     words += ["--seed", str(seed)] if seed else []
-    words += ["--legnet"] if legnet else []
+    words += ["--legnet", legnet] if legnet else []
     for name, default in vars(plain).items():
         if (value := getattr(data, name)) != default:
             words += [f"--{name.replace('_', '-')}", str(value)]
