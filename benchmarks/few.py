@@ -6,8 +6,8 @@
 The second line trains one network instead, on the same rows: LegNet at its full size (`default`, `published` or
 `report`), or the lean one of a fit for less than a third of its time (`lean`).
 
-FOLDER holds the tables that `docs/data.md` names. Results are added to `benchmarks/results/few.json` as they come, and
-what was predicted to `benchmarks/results/few`; what is there is not run again. `few_table.py` compares them.
+FOLDER holds the tables that `docs/data.md` names. Results are added to `benchmarks/results/few` as they come:
+`runs.json`, and what each run predicted. What is there is not run again. `few_table.py` compares them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from leanseq.baselines.storage import file_name, from_bytes
 from leanseq.lab.recipe import EPOCHS, LEGNET, ROWS, lean_settings
 from leanseq.runs.settings import Settings
 
-RESULTS = Path(__file__).parent / "results" / "few.json"
-KEPT = RESULTS.with_suffix("")
+KEPT = Path(__file__).parent / "results" / "few"
+RUNS = KEPT / "runs.json"
 TABLES = {
     "native": ("yeast_native80.tsv", ["--train", "10240"]),
     "abf1": ("yeast_random_abf1tata.tsv", ["--train", "10240", "--valid", "2048"]),
@@ -190,7 +190,7 @@ def main() -> None:
         for seed in range(asked.seeds):
             kind = f"legnet {asked.legnet}" if asked.legnet else asked.budget
             key = f"{name} {kind} seed {seed}"
-            done = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+            done = json.loads(RUNS.read_text()) if RUNS.exists() else {}
             if key in done and kept(key).exists():
                 continue
             if asked.legnet:
@@ -198,7 +198,7 @@ def main() -> None:
             else:
                 done[key] = fit(name, asked.budget, seed, asked.data, asked.work)
             keep(key, asked.work / key.replace(" ", "-"), asked.data)
-            RESULTS.write_text(json.dumps(done, indent=1) + "\n")
+            RUNS.write_text(json.dumps(done, indent=1) + "\n")
 
 
 if __name__ == "__main__":

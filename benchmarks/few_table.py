@@ -16,7 +16,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
-from few import ELSEWHERE, KEPT, OTHERS, RESULTS, TABLES, kept
+from few import ELSEWHERE, KEPT, OTHERS, RUNS, TABLES, kept
 from show import OURS, REFERENCE, STYLE
 
 from leanseq.evaluation.bootstrap import Interval
@@ -62,7 +62,7 @@ class Measure(NamedTuple):
 def found_runs(name: str) -> dict[str, list[pl.DataFrame]]:
     """What finished runs of a table predict, seed by seed: those of `fit` by budget, and each recipe of LegNet."""
     out: dict[str, list[pl.DataFrame]] = {}
-    for key in json.loads(RESULTS.read_text()):
+    for key in json.loads(RUNS.read_text()):
         table, kind = key.split(" ", 1)
         if table == name and kept(key).exists():
             out.setdefault(kind.rsplit(" seed ", 1)[0], []).append(pl.read_parquet(kept(key)))
@@ -200,7 +200,7 @@ def main() -> None:
                 panels[TITLES[name] if rows == "test" else TITLES[rows]] = found
     if not panels:
         raise SystemExit(f"{KEPT}: holds no predictions of a fit; run few.py first")
-    draw(panels, RESULTS.with_suffix(".svg"))
+    draw(panels, KEPT.with_suffix(".svg"))
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ INTRODUCTION = (
     "such models are usually published (`reference.py`): strings encoded one by one, a data loader, `torch.nn`\n"
     "modules, torch's defaults. Contenders take turns on the same machine; figures are medians. This page is written\n"
     "by `python benchmarks/show.py`.\n\n"
-    "How well it predicts is another matter: [few sequences](../docs/results.md#leanseq-fit-on-few-sequences) (`few.py`)\n"
-    "and [what a plan foresees](../docs/plan.md) (`hold_back.py`).\n"
+    "How well it predicts stands elsewhere: [few sequences](../docs/results.md#leanseq-fit-on-few-sequences)\n"
+    "(`few.py`), and [what a plan foresees](../docs/plan.md) (`hold_back.py`).\n"
 )
 
 

@@ -1,6 +1,7 @@
 """The plain reference of the benchmarks computes what leanseq computes, so that their times may be compared."""
 
 import json
+import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import common
 import contest
 import mutagenesis
 import prediction
@@ -155,3 +157,8 @@ def test_the_page_shows_every_result(tmp_path):
     assert "| toy | 2 | 2 | – | 0.6 | 2 | no |" in text
     assert "(time_to_accuracy.svg)" in text
     assert (tmp_path / "time_to_accuracy.svg").stat().st_size > 1000
+
+
+def test_the_page_is_the_one_that_its_results_give(tmp_path):
+    shutil.copytree(common.RESULTS, tmp_path / "results")
+    assert show.page(tmp_path / "results", tmp_path) == (common.HERE / "README.md").read_text()
