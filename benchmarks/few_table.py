@@ -31,11 +31,11 @@ PARTS = {
     "k-mer ridge": "kmer_ridge",
 }
 """Model -> its column in the predictions of a fit."""
-LEAN = "one lean network, 10 epochs"
+LEAN, REPORT = "one lean network, 10 epochs", "LegNet full, report's rate"
 LEGNETS = {
     "default": "LegNet full",
     "published": "LegNet full, published recipe",
-    "report": "LegNet full, report's rate",
+    "report": REPORT,
     "lean": LEAN,
 }
 TITLES = {
@@ -162,17 +162,22 @@ def _signed(difference: SeedDifference) -> str:
 
 
 def draw(panels: dict[str, dict[str, Interval]], path: Path) -> None:
-    """Dots with intervals, a panel for each measure, the ensemble on top."""
+    """Dots with intervals, a panel for each measure, the ensemble on top; `REPORT` in words where it lies below."""
     models = list(dict.fromkeys(model for found in panels.values() for model in found))
     with plt.rc_context(STYLE):
         figure, grid = plt.subplots(2, -(-len(panels) // 2), figsize=(10.5, 4.6), sharey=True, squeeze=False)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
         for axes, (title, found) in zip(grid.flat, panels.items(), strict=False):
+            first = min(r.low for model, r in found.items() if model != REPORT)
+            axes.set_xlim(first - 0.02, max(r.high for r in found.values()) + 0.02)
             for model, r in found.items():
                 ours = model in (ONE, LEAN) or model.startswith(ENSEMBLE)
                 colour = OURS if ours else REFERENCE if model in LEGNETS.values() else "#555555"
                 place = models.index(model)
+                if r.value < first:
+                    axes.text(first - 0.015, place, f"← {r.value:.2f}", color=colour, va="center", fontsize=9)
+                    continue
                 axes.plot([r.low, r.high], [place, place], color=colour, linewidth=1.8)
                 axes.plot(r.value, place, "o", color=colour, markersize=5)
             axes.axvline(found[models[0]].value, color="#BBBBBB", linewidth=1, linestyle=":", zorder=0)
